@@ -1,0 +1,3 @@
+"""lbmigrate: replace a load balancer behind live DNS names without one failed request."""
+
+__version__ = "0.1.0"

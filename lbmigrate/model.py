@@ -1,0 +1,288 @@
+"""The nouns: what DNS holds, what a side is, what a probe saw; and the Protocols that drivers fulfil.
+
+Everything here is frozen and standard library only. Names are absolute, lower case, with the final dot.
+Rdata is the canonical text that dnspython gives for the parsed rdata, so equal records are equal strings.
+Times are Unix seconds (wall clock), durations are seconds, weights whole percent.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from lbmigrate.value import value
+
+SideName = Literal["a", "b"]
+FAMILIES: dict[str, str] = {"A": "IPv4", "AAAA": "IPv6"}
+
+
+# ---------------------------------------------------------------- DNS
+
+
+@value
+class RRset:
+    """One RRset, rdatas sorted; `ttl` in seconds."""
+
+    name: str
+    rtype: str
+    ttl: int
+    rdatas: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rdatas:
+            raise ValueError(f"{self.name} {self.rtype}: an RRset without records (never zero answers)")
+        if tuple(sorted(set(self.rdatas))) != self.rdatas:
+            raise ValueError(f"{self.name} {self.rtype}: records not sorted, or twice: {self.rdatas}")
+
+
+@value
+class Fence:
+    """The TXT RRset `_lbmigrate.<name>`: the mark of ownership and the fencing token.
+
+    `number` only grows; `attempt` is random per attempt; `originals` is what a rollback needs without a journal.
+    """
+
+    migration: str
+    attempt: str
+    number: int
+    originals: tuple[RRset, ...]
+
+
+@value
+class Held:
+    """What DNS holds for one name: the RRsets we move (sorted by type) and the fence, None where unclaimed."""
+
+    name: str
+    rrsets: tuple[RRset, ...]
+    fence: Fence | None = None
+
+
+@value
+class Records:
+    """One read of some names of one zone, in the order asked. `soa` is the SOA rdata as read.
+
+    `server_time`: the primary's own clock as carried by its signed answer (TSIG, RFC 8945), or None.
+    """
+
+    held: tuple[Held, ...]
+    soa: str | None = None
+    server_time: float | None = None
+
+
+@value
+class Applied:
+    """The swap took place: proven by reading back values and TTLs."""
+
+
+@value
+class NotApplied:
+    """The server refused the prerequisites; `now` is what the names hold instead."""
+
+    now: Records
+
+
+@value
+class Unknown:
+    """No usable answer: the message may or may not have been, or may yet be, applied."""
+
+    why: str
+
+
+Outcome = Applied | NotApplied | Unknown
+
+
+@value
+class Served:
+    """What one authoritative server answers for one name and type. `ttl` and `rdatas` are None with an `error`.
+
+    An answer of no records is `rdatas=()`: it is an answer, never an error.
+    """
+
+    server: str
+    name: str
+    rtype: str
+    ttl: int | None
+    rdatas: tuple[str, ...] | None
+    error: str = ""
+
+
+class Zone(Protocol):
+    """One `dns:` entry. All methods are bounded well below a tick and raise only lbmigrate.errors."""
+
+    def read(self, names: Sequence[str]) -> Records:
+        """Whole RRsets and fences from the primary. A partial answer is an error (Unreachable), never "no record"."""
+
+    def swap(self, old: Records, new: Records) -> Outcome:
+        """Atomic compare-and-swap of every name in `old` (and of the SOA, where `old.soa` is not None) to `new`.
+
+        Raises Denied when the server refuses the key, the zone or the type, with nothing applied.
+        """
+
+    def served(self, names: Sequence[str]) -> list[Served]:
+        """What every authoritative server answers now for A and AAAA, one entry per server, name and type."""
+
+
+# ---------------------------------------------------------------- sides
+
+
+@value
+class Listen:
+    """One address and port that a balancer serves. `address` is "*" or "::" for a wildcard bind."""
+
+    address: str
+    port: int
+    tls: bool = False
+
+
+@value
+class Backend:
+    """One server behind a balancer. `healthy` is None where the balancer does not check or know."""
+
+    pool: str
+    name: str
+    address: str
+    port: int
+    weight: int = 1
+    state: Literal["ready", "drain", "maint"] = "ready"
+    healthy: bool | None = None
+
+
+@value
+class Blueprint:
+    """A balancer's live configuration and run-time state, neutral, with the raw text for its own kind.
+
+    `addresses` are the side's public addresses, so that B can put its own in their place.
+    """
+
+    driver: str
+    addresses: tuple[str, ...]
+    listens: tuple[Listen, ...]
+    backends: tuple[Backend, ...]
+    text: str = ""
+
+
+@value
+class Look:
+    """One look at a running side. Counters are None where the software has none.
+
+    `requests` and `errors` count since the process that `process` names began; `active` are open client
+    connections or requests under way; `clients` are addresses of clients still connected, where known.
+    """
+
+    up: bool
+    process: str = ""
+    backends: tuple[Backend, ...] = ()
+    requests: int | None = None
+    errors: int | None = None
+    active: int | None = None
+    clients: tuple[str, ...] = ()
+
+
+class Balancer(Protocol):
+    """One side. Every method may be repeated: the second run of anything changes nothing."""
+
+    def describe(self) -> Blueprint:
+        """A's live configuration *and* run-time state. Raises Unreachable, Refused (named, when it cannot be carried over)."""
+
+    def check(self, plan: Blueprint) -> None:
+        """Let the software itself judge what `stand_up(plan)` would run, changing nothing. Raises Refused with its own words."""
+
+    def stand_up(self, plan: Blueprint) -> None:
+        """Up, on this side's addresses, with every backend of `plan` as on A. Raises Failed with the software's own words."""
+
+    def look(self) -> Look:
+        """Health per backend and counters; `Look(up=False)` when the process is gone or refuses."""
+
+    def stop(self) -> None:
+        """Soft stop: no new connections, what is under way finishes."""
+
+
+@value
+class Side:
+    """`a:` or `b:` of the config: which software, how it is run, on which addresses."""
+
+    driver: str
+    addresses: tuple[str, ...]
+    hostname: str = ""
+    config: str = ""
+    socket: str = ""
+    run: tuple[
+        tuple[str, str], ...
+    ] = ()  # ("kind", "process"), ("binary", …), ("args", …), ("pidfile", …) | ("up", …), ("down", …)
+    commands: tuple[tuple[str, str], ...] = ()  # driver external: ("up", …), ("down", …), ("health", …)
+    probes: tuple["Probe", ...] = ()
+
+
+# ---------------------------------------------------------------- probes
+
+
+@value
+class Probe:
+    """One `probe:` entry. `expect_status` are inclusive ranges; `rate` is pairs a second; `timeout` covers all of it."""
+
+    url: str
+    rate: float = 10.0
+    timeout: float = 2.0
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    expect_status: tuple[tuple[int, int], ...] = ((200, 399),)
+    expect_body: str = ""
+    ca: str = ""
+
+
+@value
+class Channel:
+    """One stream of pairs: a probe in one address family ("A" or "AAAA")."""
+
+    probe: int
+    rtype: str
+
+
+@value
+class Result:
+    """One probe of one side. `answered`: a complete HTTP response came, so the side's own counters saw it."""
+
+    ok: bool
+    answered: bool
+    status: int | None
+    why: str
+    seconds: float
+
+
+@value
+class PairSeen:
+    """A and B, probed in the same slot."""
+
+    channel: int
+    a: Result
+    b: Result
+
+
+@value
+class ControlSeen:
+    """One control (a site that must answer, else the prober is blind)."""
+
+    url: str
+    ok: bool
+    why: str
+
+
+Sample = PairSeen | ControlSeen
+
+
+class Probing(Protocol):
+    """Probes under way, open loop."""
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass, at most `seconds`; True when probing has ended (its time is over, or `seen` said stop)."""
+
+    def stop(self) -> float:
+        """Start no more slots, wait for those under way, deliver them; the seconds that were watched."""
+
+
+class Prober(Protocol):
+    """Sends pairs to A's and B's addresses with the public Host and SNI (gate.md, "The probe")."""
+
+    def start(self, seconds: float, seen: Callable[[Sample], bool]) -> Probing:
+        """Probe for `seconds`; `seen` is called once per sample, one at a time, and returns True to stop early."""
+
+    def compare(self) -> tuple[str, ...]:
+        """How B's answers differ from A's (status, redirect, content type, body), one line each; empty when alike."""
