@@ -180,13 +180,13 @@ class Balancer(Protocol):
     """One side. Every method may be repeated: the second run of anything changes nothing."""
 
     def describe(self) -> Blueprint:
-        """A's live configuration *and* run-time state. Raises Unreachable, Refused (named, when it cannot be carried over)."""
+        """A's live configuration *and* run-time state. Raises Unreachable; Refused, by name, for what cannot move."""
 
     def check(self, plan: Blueprint) -> None:
-        """Let the software itself judge what `stand_up(plan)` would run, changing nothing. Raises Refused with its own words."""
+        """Let the software judge what `stand_up(plan)` would run, changing nothing. Raises Refused with its words."""
 
     def stand_up(self, plan: Blueprint) -> None:
-        """Up, on this side's addresses, with every backend of `plan` as on A. Raises Failed with the software's own words."""
+        """Up, on this side's addresses, every backend of `plan` as on A. Raises Failed with the software's words."""
 
     def look(self) -> Look:
         """Health per backend and counters; `Look(up=False)` when the process is gone or refuses."""
@@ -216,7 +216,7 @@ class Side:
 
 @value
 class Probe:
-    """One `probe:` entry. `expect_status` are inclusive ranges; `rate` is pairs a second; `timeout` covers all of it."""
+    """One `probe:` entry. `expect_status`: inclusive ranges; `rate`: pairs a second; `timeout` covers all of it."""
 
     url: str
     rate: float = 10.0

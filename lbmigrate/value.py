@@ -40,7 +40,7 @@ def value(cls: type[T]) -> type[T]:
     def __repr__(self: Any) -> str:
         return f"{cls.__name__}({', '.join(f'{k}={v!r}' for k, v in self.__dict__.items())})"
 
-    def frozen(self: Any, *_: Any) -> None:
+    def frozen(_self: Any, *_: Any) -> None:
         raise AttributeError(f"{cls.__name__} is immutable")
 
     for name in defaults:
