@@ -279,7 +279,7 @@ class Probing(Protocol):
 
 
 class Prober(Protocol):
-    """Sends pairs to A's and B's addresses with the public Host and SNI (gate.md, "The probe")."""
+    """Sends pairs to A's and B's addresses with the public Host and SNI; channels are numbered as given to it."""
 
     def start(self, seconds: float, seen: Callable[[Sample], bool]) -> Probing:
         """Probe for `seconds`; `seen` is called once per sample, one at a time, and returns True to stop early."""
