@@ -1,0 +1,134 @@
+"""Child processes of the laboratory: start, wait until they answer, end by pid, reap."""
+
+import contextlib
+import errno
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lbmigrate.errors import Failed
+
+POLL_SECONDS = 0.01
+TAIL_BYTES = 2000
+GRACE_SECONDS = 5.0
+
+
+class Process:
+    """One child process whose stdout and stderr go to the end of `log`.
+
+    The child stays ours: it is waited for, so a dead one is never taken for alive, and it is ended by its pid.
+    """
+
+    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.argv = tuple(argv)
+        self.log = log
+        self._env = env
+        self._child: subprocess.Popen[bytes] | None = None
+        self._mark = 0
+
+    def start(self) -> None:
+        """Start it; a second start while it lives changes nothing. Raises Failed when the program cannot be run."""
+        if self.alive():
+            return
+        with self.log.open("ab") as out:
+            self._mark = out.tell()
+            try:
+                self._child = subprocess.Popen(
+                    self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=self._env
+                )
+            except OSError as wrong:
+                raise Failed(f"starting {self.argv[0]}: {wrong.strerror}; install it or correct the path") from wrong
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises Failed before the first start."""
+        if self._child is None:
+            raise Failed(f"{self.argv[0]}: asked for its pid before it was started; start it first")
+        return self._child.pid
+
+    def wait(self, ready: Callable[[], bool], seconds: float = 10) -> None:
+        """Poll `ready` until it is true. Raises Failed, with the log's end, when the child dies or `seconds` pass."""
+        until = time.monotonic() + seconds
+        while not ready():
+            if not self.alive():
+                raise Failed(f"waiting for {self._name()}: it ended with {self._code()}; its log ends: {self.tail()}")
+            if time.monotonic() > until:
+                raise Failed(f"waiting for {self._name()}: no answer in {seconds:g} s; its log ends: {self.tail()}")
+            time.sleep(POLL_SECONDS)
+
+    def alive(self) -> bool:
+        """Whether it runs now; a child that has ended is reaped here."""
+        return self._child is not None and self._child.poll() is None
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        """Send a signal; nothing happens when it has ended."""
+        if self._child is not None:
+            self._child.send_signal(sig)
+
+    def stop(self) -> None:
+        """SIGTERM, after 5 s SIGKILL, and reap. May be repeated."""
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def output(self) -> str:
+        """What it wrote to the log since its last start."""
+        with self.log.open("rb") as file:
+            file.seek(self._mark)
+            return file.read().decode(errors="replace")
+
+    def tail(self) -> str:
+        """The end of what it wrote, on one line."""
+        return " | ".join(self.output()[-TAIL_BYTES:].split("\n")).strip(" |")
+
+    def _name(self) -> str:
+        return f"{self.argv[0]} (pid {self.pid})"
+
+    def _code(self) -> str:
+        code = self._child.returncode if self._child else None
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def freeport(address: str, tries: int = 200) -> int:
+    """A port that is free for TCP and UDP on `address`, from outside the kernel's ephemeral range.
+
+    Outside it, because a port that the kernel may hand to any client's connection can be taken between here and
+    the server's own bind. Raises Failed.
+    """
+    for port in random.sample(_ports(), tries):
+        if _free(address, port):
+            return port
+    raise Failed(f"looking for a free port on {address}: {tries} tried, all taken; end what holds them")
+
+
+def _ports() -> range:
+    try:
+        low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        low = 32768
+    return range(10240, low) if low > 12000 else range(10240, 32768)
+
+
+def _free(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.ExitStack() as held:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            try:
+                held.enter_context(socket.socket(family, kind)).bind((address, port))
+            except OSError as wrong:
+                if wrong.errno in (errno.EADDRINUSE, errno.EACCES):
+                    return False
+                raise Failed(f"binding {address}: {os.strerror(wrong.errno or 0)}; use an address of this host") from (
+                    wrong
+                )
+    return True
