@@ -1,0 +1,1 @@
+"""Where a side runs: programs on this machine."""
