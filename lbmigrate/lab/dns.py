@@ -1,0 +1,143 @@
+"""The laboratory's DNS, embedded or real, behind one call: a primary, perhaps a secondary, perhaps a resolver."""
+
+import base64
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lbmigrate
+from lbmigrate.lab import realdns
+from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.transfer import Key
+from lbmigrate.value import value
+
+ALGORITHM = "hmac-sha256"
+KEY_NAME = "lbmigrate-lab"
+SECRET_BYTES = 32
+START_SECONDS = 20.0
+
+
+class DnsParts:
+    """What was started. Servers are "host:port"; `resolver` is None where the clients' own caches take its place.
+
+    `processes` (by "primary", "secondary", "resolver") are there to be killed and started again by a scenario.
+    """
+
+    def __init__(self, key: Key, nameservers: tuple[str, ...]) -> None:
+        self.key = key
+        self.primary = nameservers[0]
+        self.nameservers = nameservers
+        self.resolver: str | None = None
+        self.processes: dict[str, Process] = {}
+        self._stops: list[Callable[[], None]] = []
+
+    def also(self, role: str, process: Process) -> None:
+        """Take a started process into care."""
+        self.processes[role] = process
+        self._stops.append(process.stop)
+
+    def finally_(self, stop: Callable[[], None]) -> None:
+        """Something else to be stopped."""
+        self._stops.append(stop)
+
+    def stop(self) -> None:
+        """End everything, the last started first. May be repeated."""
+        while self._stops:
+            self._stops.pop()()
+
+
+def start_dns(
+    real: bool,
+    directory: Path,
+    zone_text: str,
+    origin: str,
+    secondary: bool = False,
+    lag: float = 0.0,
+    resolver: bool = False,
+) -> DnsParts:
+    """Start the servers of one zone and wait until all answer. Raises Failed, with the end of the server's log.
+
+    `lag`: seconds by which the secondary follows (real: at most that long). A real resolver is unbound; the embedded
+    form has none, its place is `lbmigrate.lab.cache.Cache` inside the clients.
+    """
+    key = Key(KEY_NAME, ALGORITHM, base64.b64encode(os.urandom(SECRET_BYTES)).decode())
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver)
+    ports = [freeport(realdns.ADDRESS) for _ in range(1 + secondary)]
+    parts = DnsParts(key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
+    try:
+        (_real if real else _embedded)(wanted, parts, ports)
+    except BaseException:
+        parts.stop()
+        raise
+    return parts
+
+
+@value
+class _Wanted:
+    directory: Path
+    zone_text: str
+    origin: str
+    key: Key
+    secondary: bool
+    lag: float
+    resolver: bool
+
+
+def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
+    zone = wanted.directory / "zone"
+    zone.write_text(wanted.zone_text)
+    notify = [arg for server in parts.nameservers[1:] for arg in ("--notify", server)]
+    _serve(wanted, parts, "primary", ["--zone", str(zone), *notify])
+    if wanted.secondary:
+        _serve(wanted, parts, "secondary", ["--secondary-of", parts.primary, "--lag", str(wanted.lag)])
+        parts.processes["secondary"].wait(lambda: _follows(wanted, ports), START_SECONDS)
+
+
+def _serve(wanted: _Wanted, parts: DnsParts, role: str, args: list[str]) -> None:
+    listen = parts.nameservers[role == "secondary"]
+    key = f"{wanted.key.name}:{wanted.key.algorithm}:{wanted.key.secret}"
+    about = ["--listen", listen, "--origin", wanted.origin, "--key", key]
+    argv = [sys.executable, "-m", "lbmigrate.lab.dnsserver", *about, *args]
+    process = Process(argv, wanted.directory / f"{role}.log", _environment())
+    parts.also(role, process)
+    process.start()
+    process.wait(lambda: "ready\n" in process.output(), START_SECONDS)
+
+
+def _environment() -> dict[str, str]:
+    """So that the child finds this very package, whatever the working directory is."""
+    root = str(Path(lbmigrate.__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+
+
+def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
+    directory, origin = wanted.directory, wanted.origin
+    first = realdns.Named(directory / "primary", origin, wanted.key, ports[0])
+    parts.also("primary", first.process)
+    first.primary(wanted.zone_text, _told(wanted, parts, ports[1]) if wanted.secondary else None)
+    if wanted.secondary:
+        second = realdns.Named(directory / "secondary", origin, wanted.key, ports[1])
+        parts.also("secondary", second.process)
+        second.secondary(ports[0])
+        second.process.wait(lambda: _follows(wanted, ports), START_SECONDS)
+    if wanted.resolver:
+        unbound = realdns.Unbound(directory / "resolver", origin, parts.nameservers)
+        parts.also("resolver", unbound.process)
+        unbound.start()
+        parts.resolver = unbound.at
+
+
+def _told(wanted: _Wanted, parts: DnsParts, secondary: int) -> int:
+    """The port that the primary notifies: the secondary's own, or that of a notifier that waits."""
+    if wanted.lag <= 0:
+        return secondary
+    notifier = realdns.Notifier(secondary, wanted.lag)
+    parts.finally_(notifier.stop)
+    return notifier.port
+
+
+def _follows(wanted: _Wanted, ports: list[int]) -> bool:
+    return all(realdns.answers(realdns.ADDRESS, port, wanted.origin, authoritative=True) for port in ports)

@@ -1,0 +1,193 @@
+"""Real name servers as child processes: named as primary and secondary, unbound as the caching resolver in front.
+
+Each gets its own directory, its own free port on a loopback address, and a configuration rendered from the fewest
+lines that it needs. None needs root. Each is waited for until it answers, and ended by its pid.
+"""
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+
+from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.transfer import Key
+
+ADDRESS = "127.0.0.1"
+ASK_SECONDS = 0.3
+START_SECONDS = 20.0
+POLL_SECONDS = 0.05
+QR_BIT = 0x80
+
+NAMED = """
+key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};
+options {{
+  directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
+  listen-on port {port} {{ {address}; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; empty-zones-enable no; allow-query {{ any; }};
+  notify {notify}; notify-delay 0; serial-query-rate 1000; startup-notify-rate 1000;
+}};
+controls {{ }};
+zone "{origin}" {{
+  file "zone"; allow-transfer {{ key "{key.name}"; }};
+  {role}
+}};
+"""
+
+UNBOUND = """
+server:
+  interface: {address}@{port}
+  access-control: 127.0.0.0/8 allow
+  directory: "{directory}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  logfile: ""
+  use-syslog: no
+  do-daemonize: no
+  do-ip6: no
+  num-threads: 1
+  do-not-query-localhost: no
+  module-config: "iterator"
+  hide-version: yes
+  cache-min-ttl: {stretch}
+  local-zone: "{tld}." nodefault
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "{origin}"
+{stubs}
+"""
+
+
+class Named:
+    """One named. `at` is its "host:port"."""
+
+    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None) -> None:
+        self.port = port or freeport(ADDRESS)
+        self.at = f"{ADDRESS}:{self.port}"
+        self._directory = directory
+        self._origin = origin
+        self._key = key
+        self.process = Process(["named", "-g", "-n", "1", "-c", str(directory / "named.conf")], directory / "named.log")
+
+    def primary(self, zone_text: str, notify: int | None = None) -> None:
+        """Start as primary of `zone_text`, updates and transfers by the key; NOTIFY goes to port `notify`."""
+        told = f"also-notify {{ {ADDRESS} port {notify}; }};" if notify else ""
+        role = f'type primary; allow-update {{ key "{self._key.name}"; }}; {told}'
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "zone").write_text(zone_text)
+        self._start(role, "explicit" if notify else "no")
+
+    def secondary(self, primary: int) -> None:
+        """Start as secondary of the primary on that port."""
+        role = f'type secondary; primaries {{ {ADDRESS} port {primary} key "{self._key.name}"; }};'
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._start(role, "no")
+
+    def _start(self, role: str, notify: str) -> None:
+        text = NAMED.format(
+            key=self._key,
+            directory=self._directory,
+            port=self.port,
+            address=ADDRESS,
+            notify=notify,
+            origin=self._origin,
+            role=role,
+        )
+        (self._directory / "named.conf").write_text(text)
+        self.restart()
+
+    def restart(self) -> None:
+        """Start it, again after it was killed too, with the zone that it has, and wait until it answers."""
+        self.process.start()
+        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=True), START_SECONDS)
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
+
+
+class Unbound:
+    """One caching resolver. `at` is its "host:port"; `stretch` is its least TTL in whole seconds (0: honest)."""
+
+    def __init__(self, directory: Path, origin: str, nameservers: tuple[str, ...], stretch: int = 0) -> None:
+        self.port = freeport(ADDRESS)
+        self.at = f"{ADDRESS}:{self.port}"
+        self._origin = origin
+        directory.mkdir(parents=True, exist_ok=True)
+        stubs = "\n".join(f"  stub-addr: {server.replace(':', '@')}" for server in nameservers)
+        tld = dns.name.from_text(origin).labels[-2].decode()
+        text = UNBOUND.format(
+            address=ADDRESS,
+            port=self.port,
+            directory=directory,
+            stretch=stretch,
+            tld=tld,
+            origin=origin,
+            stubs=stubs,
+        )
+        (directory / "unbound.conf").write_text(text)
+        self.process = Process(["unbound", "-d", "-c", str(directory / "unbound.conf")], directory / "unbound.log")
+
+    def start(self) -> None:
+        """Start it and wait until it answers for the zone."""
+        self.process.start()
+        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=False), START_SECONDS)
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
+
+
+class Notifier:
+    """Passes a primary's NOTIFY on to its secondary, `lag` seconds later: so the secondary lags by at most that.
+
+    BIND has no setting for it: `notify-delay` spaces the messages out, it does not hold the first one back.
+    The notice is acknowledged at once, so that the primary does not repeat it.
+    """
+
+    def __init__(self, secondary: int, lag: float) -> None:
+        self._to = (ADDRESS, secondary)
+        self._lag = lag
+        self._ended = threading.Event()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((ADDRESS, 0))
+        self._socket.settimeout(POLL_SECONDS)
+        self.port = int(self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        due: list[tuple[float, bytes]] = []
+        while not self._ended.is_set():
+            try:
+                wire, asker = self._socket.recvfrom(4096)
+            except TimeoutError:
+                wire = b""
+            if len(wire) > 2 and not wire[2] & QR_BIT:
+                self._socket.sendto(wire[:2] + bytes([wire[2] | QR_BIT]) + wire[3:], asker)
+                due.append((time.monotonic() + self._lag, wire))
+            while due and due[0][0] <= time.monotonic():
+                self._socket.sendto(due.pop(0)[1], self._to)
+
+    def stop(self) -> None:
+        """End it."""
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def answers(address: str, port: int, origin: str, authoritative: bool) -> bool:
+    """Whether the server gives the zone's SOA, with AA where that is asked for."""
+    query = dns.message.make_query(origin, "SOA")
+    try:
+        reply = dns.query.udp(query, address, ASK_SECONDS, port)
+    except (dns.exception.Timeout, OSError):
+        return False
+    return bool(reply.answer) and (not authoritative or bool(reply.flags & dns.flags.AA))
