@@ -23,3 +23,125 @@ The program itself is called as `BINARY -c -f FILE` (exit 0: valid) and `BINARY 
 foreground (its caller puts it in a session of its own), with `-sf` telling PID to stop softly once it listens.
 SIGUSR1 is the soft stop: every listener closes, the unix socket included, and what is under way finishes.
 """
+
+import csv
+import re
+import socket
+import time
+from collections.abc import Mapping
+
+from lbmigrate.errors import Denied, Failed, Refused, Unreachable
+from lbmigrate.value import value
+
+SECONDS = 2.0
+NAME = re.compile(r"[A-Za-z0-9_.:-]+")  # what HAProxy itself accepts in the names of proxies and servers
+OPTION = re.compile(r"[^;\s\\<\x00-\x1f\x7f]+")
+Row = Mapping[str, str]
+
+
+class Gone(Unreachable):
+    """Nobody listens on the socket: the process has ended or has been told to stop."""
+
+
+@value
+class Runtime:
+    """One HAProxy's admin socket, a unix socket: whoever can reach a TCP one owns the balancer."""
+
+    path: str
+    until: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise Refused(
+                f"admin socket {self.path!r}: no absolute path of a unix socket; give the one in `stats socket`"
+            )
+
+    def within(self, seconds: float) -> "Runtime":
+        """The same socket with one deadline, from now, over all that is asked through it."""
+        return Runtime(self.path, time.monotonic() + seconds)
+
+    def ask(self, command: str) -> str:
+        """One command, its whole answer. Raises Gone, Unreachable (at the deadline, else after 2 s), Denied."""
+        if ";" in command or not command.isprintable():
+            raise Refused(f"Runtime API command {command!r}: separators and control characters are not sent")
+        answer = self._talk(command, self.until or time.monotonic() + SECONDS).decode(errors="replace")
+        if answer.startswith("Permission denied"):
+            raise Denied(f"asking {self.path} for {command!r}: permission denied; give its `stats socket` level admin")
+        return answer.strip()
+
+    def _talk(self, command: str, until: float) -> bytes:
+        answer = bytearray()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            try:
+                self._connect(link, until)
+                link.sendall(command.encode() + b"\n")
+                while data := self._receive(link, until):
+                    answer += data
+            except OSError as wrong:  # a timeout is one too
+                raise Unreachable(
+                    f"asking {self.path} for {command!r}: {wrong}; look whether HAProxy is overloaded or stuck"
+                ) from wrong
+        return bytes(answer)
+
+    def _connect(self, link: socket.socket, until: float) -> None:
+        link.settimeout(max(0.001, until - time.monotonic()))
+        try:
+            link.connect(self.path)
+        except (FileNotFoundError, ConnectionRefusedError) as wrong:
+            raise Gone(f"asking {self.path}: {wrong.strerror}; start the balancer or correct `socket`") from wrong
+
+    @staticmethod
+    def _receive(link: socket.socket, until: float) -> bytes:
+        link.settimeout(max(0.001, until - time.monotonic()))
+        return link.recv(65536)
+
+    def order(self, command: str, *expected: str) -> None:
+        """A command that changes something: no answer, or one that holds an `expected` text. Raises Failed."""
+        answer = self.ask(command)
+        if answer and not any(one in answer for one in expected):
+            raise Failed(
+                f"telling {self.path} {command!r}: HAProxy says {' '.join(answer.split())}; correct that in A first"
+            )
+
+
+def info(runtime: Runtime) -> Row:
+    """`show info` as a mapping. Raises Gone, Unreachable."""
+    lines = runtime.ask("show info").splitlines()
+    fields = {key.strip(): rest.strip() for key, _, rest in (line.partition(":") for line in lines)}
+    if missing := [key for key in ("Pid", "Start_time_sec") if not fields.get(key, "").isdigit()]:
+        raise Unreachable(
+            f"asking {runtime.path} for 'show info': no {missing[0]} in the answer; is this HAProxy 2.4+?"
+        )
+    return fields
+
+
+def stats(runtime: Runtime) -> list[Row]:
+    """`show stat`, one mapping per frontend, backend and server. Raises Gone, Unreachable."""
+    return _rows(runtime, "show stat", "# pxname", ",")
+
+
+def servers(runtime: Runtime) -> list[Row]:
+    """`show servers state`, one mapping per server. Raises Gone, Unreachable."""
+    return _rows(runtime, "show servers state", "# be_id", " ")
+
+
+def sources(runtime: Runtime, frontends: frozenset[str]) -> frozenset[str]:
+    """Client addresses of `show sess` in these frontends: requests under way (an idle connection has no session)."""
+    found = re.findall(r"\bsrc=(\S+):\d+ fe=(\S+)", runtime.ask("show sess"))
+    return frozenset(address.strip("[]") for address, frontend in found if frontend in frontends)
+
+
+def _rows(runtime: Runtime, command: str, header: str, comma: str) -> list[Row]:
+    text = runtime.ask(command)
+    start = text.find(header)
+    if start < 0:
+        raise Unreachable(f"asking {runtime.path} for {command!r}: no table in the answer ({text[:60]!r}); try again")
+    return list(csv.DictReader(text[start + 2 :].splitlines(), delimiter=comma))
+
+
+def named(*names: str) -> str:
+    """`pool/server` for a command, or one name. Raises Refused for a name that could carry another command."""
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise Refused(f"the name {name!r} in the balancer's configuration: not sent to a Runtime API; rename it")
+    return "/".join(names)

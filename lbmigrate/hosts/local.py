@@ -1,0 +1,168 @@
+"""This machine: run a command bounded in time, start a program that outlives us, find and signal processes.
+
+Processes are read from /proc (proc(5)); one that has ended but was not yet reaped (state Z) counts as gone.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lbmigrate.errors import Denied, Failed, Unreachable
+from lbmigrate.value import value
+
+PROC = Path("/proc")
+COMMAND_SECONDS = 60.0
+TAIL_CHARS = 1500
+
+
+@value
+class Done:
+    """How a command ended: its exit code (negative: the signal that ended it) and its whole output."""
+
+    code: int
+    output: str
+
+    def tail(self) -> str:
+        """The end of the output, on one line."""
+        return oneline(self.output)
+
+
+def oneline(text: str) -> str:
+    """The end of a text as one line, for an error message."""
+    lines = (one.strip() for one in text.splitlines())
+    return " | ".join(one for one in lines if one)[-TAIL_CHARS:]
+
+
+def run(argv: Sequence[str], seconds: float = COMMAND_SECONDS) -> Done:
+    """Run a command to its end, output gathered. Raises Failed (no such program), Unreachable (still running).
+
+    The output goes to a file, not a pipe: a daemon that the command leaves behind keeps a pipe open for ever.
+    """
+    with tempfile.TemporaryFile() as out:
+        child = _spawn(argv, out.fileno())
+        try:
+            code = child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            _end_session(child)
+            raise Unreachable(
+                f"running {shlex.join(argv)}: not done in {seconds:g} s, ended; find out what it waits for"
+            ) from None
+        out.seek(0)
+        return Done(code, out.read().decode(errors="replace"))
+
+
+def shell(command: str, seconds: float = COMMAND_SECONDS) -> Done:
+    """Run a command line of the config with /bin/sh, bounded. Raises as `run`."""
+    return run(("/bin/sh", "-c", command), seconds)
+
+
+def start(argv: Sequence[str], log: Path) -> int:
+    """Start a program in a session of its own, output appended to `log`; returns its pid. Raises Failed.
+
+    A shell in between starts it and exits, so that init reaps it: it outlives this command and is never our zombie.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    script = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
+    done = run(("/bin/sh", "-c", script, str(log), *argv))
+    if done.code != 0 or not done.output.strip().isdigit():
+        raise Failed(f"starting {shlex.join(argv)}: {done.tail()}; correct the command")
+    return int(done.output)
+
+
+def _spawn(argv: Sequence[str], out: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    except OSError as wrong:
+        raise Failed(f"running {argv[0]}: {wrong.strerror}; install it or correct the path") from wrong
+
+
+def _end_session(child: subprocess.Popen[bytes]) -> None:
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs: a zombie does not."""
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
+
+
+def began(pid: int) -> str:
+    """When the process began, in clock ticks since boot; "" when it is gone. With the pid it names one process."""
+    fields = _stat(pid)
+    return fields[19] if len(fields) > 19 else ""
+
+
+def parent(pid: int) -> int:
+    """The parent's pid; 0 when there is none."""
+    fields = _stat(pid)
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
+def _stat(pid: int) -> list[str]:
+    """/proc/PID/stat from the state on: what stands before it is a name that may hold spaces and brackets."""
+    try:
+        return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def argv(pid: int) -> tuple[str, ...]:
+    """The command line of a process; empty when it is gone."""
+    try:
+        raw = (PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return tuple(raw.decode(errors="replace").split("\0")[:-1])
+
+
+def resolve(pid: int, path: str) -> str:
+    """A path as that process means it: relative ones from its working directory. Links are followed."""
+    try:
+        base = Path(os.readlink(PROC / str(pid) / "cwd"))
+    except OSError:
+        base = Path("/")
+    return os.path.realpath(base / path)
+
+
+def find(wanted: Callable[[int], bool]) -> tuple[int, ...]:
+    """The pids of all live processes for which `wanted` is true, in order."""
+    pids = sorted(int(one.name) for one in PROC.iterdir() if one.name.isdigit())
+    return tuple(pid for pid in pids if wanted(pid) and alive(pid))
+
+
+def signal_process(pid: int, sig: signal.Signals) -> None:
+    """Send a signal; nothing happens when the process is gone. Raises Denied."""
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        return
+    except PermissionError as wrong:
+        raise Denied(f"sending {sig.name} to pid {pid}: not permitted; run as its user, or as root") from wrong
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step (write beside it, fsync, rename), readable by the owner only. Raises Failed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, path)
+    except OSError as wrong:
+        raise Failed(f"writing {path}: {wrong.strerror}; make its folder writable for this user") from wrong
+
+
+def read(path: Path) -> str:
+    """The text of a file. Raises Failed."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as wrong:
+        why = wrong.strerror if isinstance(wrong, OSError) else "not UTF-8 text"
+        raise Failed(f"reading {path}: {why}; correct the path or the permissions") from wrong
