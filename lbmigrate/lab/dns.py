@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import lbmigrate
 from lbmigrate.lab import realdns
-from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.process import Process, environment, freeport
 from lbmigrate.lab.transfer import Key
 from lbmigrate.value import value
 
@@ -101,16 +100,10 @@ def _serve(wanted: _Wanted, parts: DnsParts, role: str, args: list[str]) -> None
     key = f"{wanted.key.name}:{wanted.key.algorithm}:{wanted.key.secret}"
     about = ["--listen", listen, "--origin", wanted.origin, "--key", key]
     argv = [sys.executable, "-m", "lbmigrate.lab.dnsserver", *about, *args]
-    process = Process(argv, wanted.directory / f"{role}.log", _environment())
+    process = Process(argv, wanted.directory / f"{role}.log", environment())
     parts.also(role, process)
     process.start()
     process.wait(lambda: "ready\n" in process.output(), START_SECONDS)
-
-
-def _environment() -> dict[str, str]:
-    """So that the child finds this very package, whatever the working directory is."""
-    root = str(Path(lbmigrate.__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:

@@ -232,9 +232,7 @@ async def _listen(authority: Authority, host: str, port: int) -> tuple[asyncio.B
 
 def read(argv: Sequence[str]) -> Plan:
     """The plan from the command line. Raises Usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lbmigrate.lab.dnsserver", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m lbmigrate.lab.dnsserver")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--origin", required=True)
     parser.add_argument("--key", required=True, metavar="NAME:ALGORITHM:SECRET")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import lbmigrate
 from lbmigrate.errors import Failed
 
 POLL_SECONDS = 0.01
@@ -97,6 +98,12 @@ class Process:
     def _code(self) -> str:
         code = self._child.returncode if self._child else None
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def environment() -> dict[str, str]:
+    """For a child that runs this very package with `python -m`, whatever its working directory is."""
+    root = str(Path(lbmigrate.__file__).parent.parent)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 def freeport(address: str, tries: int = 200) -> int:
