@@ -1,0 +1,191 @@
+"""The config file, checked and turned into `spec.Config`; all that is wrong with it in one error, a line each.
+
+`light` is for `status`, which must start at once: it reads two keys and needs nothing but yaml, so the rules and
+the schema are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lbmigrate import config_values as values
+from lbmigrate import config_yaml
+from lbmigrate.config_yaml import Entries, Scalar, Wrong
+from lbmigrate.model import Probe, Side
+from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
+
+if TYPE_CHECKING:
+    from lbmigrate.config_kinds import Schema, Table
+
+JOURNAL = "sqlite:.lbmigrate/journal.db"
+
+
+def light(path: Path) -> tuple[str, str]:
+    """The migration's name and its journal's URL; the rest of the file may be wrong. Raises Usage."""
+    top = config_yaml.read(path)
+    try:
+        name, journal = _word(top, "migration", None), _word(top, "journal", JOURNAL)
+        return name, _journal(journal, _beside(path))
+    except Wrong as wrong:
+        raise config_yaml.usage(path, wrong) from None
+
+
+def _word(top: Entries, key: str, default: str | None) -> str:
+    line, node = top.nodes.get(key, (top.line, None))
+    if node is None and default is not None:
+        return default
+    if not isinstance(node, Scalar) or node.kind != "text":
+        raise Wrong((line, f"the key `{key}` is missing or no text; write it as `{key}: TEXT`"))
+    try:
+        return {"migration": values.migration, "journal": values.journal}[key](node.text)
+    except ValueError as wrong:
+        raise Wrong((node.line, f"{key}: {wrong}")) from None
+
+
+def load(path: Path) -> Config:
+    """The whole file. Raises Usage with one line per finding: `file:line: what is wrong; what to do`."""
+    from lbmigrate.config_rules import findings
+    from lbmigrate.config_schema import FILE
+
+    top = config_yaml.read(path)
+    try:
+        file = FILE.read(top)
+        if wrong := findings(file, _beside(path)):
+            raise Wrong(*wrong)
+    except Wrong as wrong:
+        raise config_yaml.usage(path, wrong) from None
+    return _config(path, file)
+
+
+def schema() -> Schema:
+    """The file's JSON Schema (2020-12), for editors."""
+    from lbmigrate import config_schema
+
+    return config_schema.schema()
+
+
+def _beside(path: Path) -> str:
+    return os.path.dirname(os.path.abspath(path))
+
+
+def _journal(url: str, beside: str) -> str:
+    scheme, _, where = url.partition(":")
+    return f"sqlite:{values.located(where, beside)}" if scheme == "sqlite" else url
+
+
+def _config(path: Path, file: Table) -> Config:
+    beside = _beside(path)
+    return Config(
+        path=os.path.abspath(path),
+        bound=_bound(file, beside),
+        soft=_soft(file, beside),
+        journal=_journal(file.get("journal", JOURNAL), beside),
+    )
+
+
+def _bound(file: Table, beside: str) -> Bound:
+    return Bound(
+        migration=file.get("migration"),
+        names=file.all("names"),
+        a=_side(file.get("a"), beside),
+        b=_side(file.get("b"), beside),
+        dns=tuple(_dns(entry, beside) for entry in file.all("dns")),
+        stages=tuple(_stage(stage) for stage in file.all("stages")),
+        ttl=file.get("ttl"),
+    )
+
+
+def _soft(file: Table, beside: str) -> Soft:
+    given = _given(file, "soak", "soak_limit", "cache_margin")
+    return Soft(
+        probes=tuple(_probe(probe, beside) for probe in file.all("probe")),
+        controls=file.all("controls"),
+        gate=_gate(file),
+        retire=_retire(file),
+        **given,
+    )
+
+
+def _given(table: Table, *keys: str) -> dict[str, Any]:
+    """The keys that the file gives: for the others the value class knows the default."""
+    return {key: table.get(key) for key in keys if key in table}
+
+
+def _side(side: Table, beside: str) -> Side:
+    files: dict[str, Any] = {key: values.located(side.get(key), beside) for key in ("config", "socket") if key in side}
+    return Side(
+        driver=side.get("driver"),
+        addresses=side.all("addresses"),
+        run=_run(side.get("run"), beside) if "run" in side else (),
+        commands=tuple((key, side.get(key)) for key in ("up", "down", "health") if key in side),
+        **files,
+        **_given(side, "hostname"),
+    )
+
+
+def _run(run: Table, beside: str) -> tuple[tuple[str, str], ...]:
+    (kind,) = run.entries
+    how = run.get(kind)
+    if kind == "service":
+        return (("kind", kind), ("name", how))
+    if kind == "command":
+        return (("kind", kind), ("up", how.get("up")), ("down", how.get("down")))
+    return (("kind", kind), *_process(how, beside))
+
+
+def _process(how: Table, beside: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    if "binary" in how:
+        found.append(("binary", values.binary(how.get("binary"), beside)))
+    if args := how.get("args"):
+        found.append(("args", args if isinstance(args, str) else values.joined(one.value for one in args)))
+    if "pidfile" in how:
+        found.append(("pidfile", values.located(how.get("pidfile"), beside)))
+    return tuple(found)
+
+
+def _dns(entry: Table, beside: str) -> Dns:
+    return Dns(
+        driver=entry.get("driver"),
+        zone=entry.get("zone"),
+        tsig=_tsig(entry.get("tsig"), beside) if "tsig" in entry else None,
+        nameservers=entry.all("nameservers"),
+        **_given(entry, "server", "port", "scheme", "serve_limit"),
+    )
+
+
+def _tsig(tsig: Table, beside: str) -> Tsig:
+    secret = values.anchored(tsig.get("secret"), beside)
+    return Tsig(tsig.get("name"), tsig.get("algorithm", "hmac-sha256"), secret)
+
+
+def _stage(stage: int | Table) -> Stage:
+    if isinstance(stage, int):
+        return Stage(stage)
+    return Stage(stage.get("weight"), **_given(stage, "soak", "approve"))
+
+
+def _probe(probe: Table, beside: str) -> Probe:
+    given = _given(probe, "rate", "timeout", "method")
+    expect = probe.get("expect")
+    if expect and "status" in expect:
+        given["expect_status"] = expect.get("status")
+    if expect and "body" in expect:
+        given["expect_body"] = expect.get("body")
+    if "headers" in probe:
+        given["headers"] = tuple((name, one.value) for name, one in probe.get("headers").entries.items())
+    if "ca" in probe:
+        given["ca"] = values.located(probe.get("ca"), beside)
+    return Probe(url=probe.get("url"), **given)
+
+
+def _gate(file: Table) -> GateSpec:
+    gate = file.get("gate")
+    return GateSpec(**_given(gate, "margin", "alpha", "beta", "promote_margin", "glitch")) if gate else GateSpec()
+
+
+def _retire(file: Table) -> Retire:
+    retire = file.get("retire")
+    return Retire(**_given(retire, "idle_for", "max_requests", "limit", "keep", "approve")) if retire else Retire()

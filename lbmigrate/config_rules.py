@@ -1,0 +1,161 @@
+"""What the keys of a config must be to each other, and what this version does not do yet: findings with lines."""
+
+import os
+from collections.abc import Iterator
+
+from lbmigrate import config_values as values
+from lbmigrate.config_kinds import Read, Table
+from lbmigrate.spec import GateSpec
+
+Finding = tuple[int, str]
+SIDE_COMMON = {"driver", "addresses", "hostname", "host"}
+SIDE_KEYS = {
+    "haproxy": SIDE_COMMON | {"config", "socket", "run"},
+    "external": SIDE_COMMON | {"up", "down", "health"},
+}
+SIDE_NEEDS = {"haproxy": ("config", "socket"), "external": ()}
+DNS_KEYS = {"rfc2136": {"driver", "zone", "server", "port", "tsig", "scheme", "nameservers", "serve_limit"}}
+SCHEMES = ("auto", "addresses")
+MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B from a good one
+
+
+def findings(file: Table, beside: str) -> list[Finding]:
+    """Everything that is wrong between the keys; empty when the file can be used."""
+    found = [*_later(file), *_stages(file), *_buckets(file), *_journal(file), *_headers(file)]
+    for side in ("a", "b"):
+        found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
+    for entry in file.all("dns"):
+        found += [(line, f"dns: {what}") for line, what in _entry(entry)]
+    found += [*_apart(file, beside), *_addresses(file), *_zones(file), *_names(file)]
+    return found
+
+
+def _absent(thing: str, instead: str) -> str:
+    return f"{thing} is not in this version; {instead}"
+
+
+def _later(file: Table) -> Iterator[Finding]:
+    if isinstance(file.get("names"), Table):
+        yield file.at("names"), _absent("names: discover", "list the names")
+    if "roll" in file:
+        yield file.at("roll"), _absent("roll", "remove the section")
+    if file.get("notify"):
+        yield file.at("notify"), _absent("notify", "leave the list empty")
+    gate = file.get("gate")
+    if gate and gate.get("metrics"):
+        yield gate.at("metrics"), _absent("gate: metrics", "leave the list empty")
+    for probe in file.all("probe"):
+        if "slow" in probe:
+            yield probe.at("slow"), _absent("probe: slow", "remove the key")
+
+
+def _side(side: Table) -> Iterator[Finding]:
+    driver = side.get("driver")
+    if driver not in SIDE_KEYS:
+        yield side.at("driver"), _absent(f"driver {driver}", f"use {' or '.join(SIDE_KEYS)}")
+        return
+    if "host" in side:
+        yield side.at("host"), _absent("host", "remove the key: sides run on this machine")
+    for key in side.entries.keys() - SIDE_KEYS[driver]:
+        yield side.at(key), f"the key `{key}` does not belong to driver {driver}; remove it"
+    for key in SIDE_NEEDS[driver]:
+        if key not in side:
+            yield side.line, f"driver {driver} needs the key `{key}`; add it"
+    if (run := side.get("run")) and "container" in run:
+        yield run.at("container"), _absent("run: container", "use process, service or command")
+
+
+def _entry(entry: Table) -> Iterator[Finding]:
+    driver, scheme = entry.get("driver"), entry.get("scheme", "auto")
+    if driver not in DNS_KEYS:
+        yield entry.at("driver"), _absent(f"driver {driver}", f"use {' or '.join(DNS_KEYS)}")
+        return
+    if scheme not in SCHEMES:
+        yield entry.at("scheme"), _absent(f"scheme {scheme}", f"use {' or '.join(SCHEMES)}")
+    for key in entry.entries.keys() - DNS_KEYS[driver]:
+        yield entry.at(key), f"the key `{key}` does not belong to driver {driver}; remove it"
+    if "server" not in entry:
+        yield entry.line, f"driver {driver} needs the key `server`, the primary that takes updates; add it"
+
+
+def _stages(file: Table) -> Iterator[Finding]:
+    last = 0
+    for stage in file.get("stages"):
+        weight = stage.value.get("weight") if isinstance(stage.value, Table) else stage.value
+        if weight <= last:
+            yield stage.line, f"stages: {weight} follows {last}; list the weights strictly ascending"
+        last = weight
+    if last != 100:
+        yield file.at("stages"), f"stages: the last is {last}; end the list with 100"
+
+
+def _buckets(file: Table) -> Iterator[Finding]:
+    gate = file.get("gate") or Table(file.line, {})
+    margin, glitch = gate.get("margin", GateSpec().margin), gate.get("glitch", GateSpec().glitch)
+    for probe in file.all("probe"):
+        rate = probe.get("rate", 10.0)
+        pairs = max(1, round(rate * glitch))
+        if pairs * margin > MAX_BUCKET_MARGIN:
+            yield (
+                probe.at("rate"),
+                f"gate: a bucket of {pairs} pairs (rate {rate:g} × glitch {glitch:g}s) with margin {margin:.3%} tells "
+                f"nothing: pairs × margin is above {MAX_BUCKET_MARGIN:g}; lower rate, glitch or margin",
+            )
+
+
+def _journal(file: Table) -> Iterator[Finding]:
+    scheme = file.get("journal", "sqlite:").partition(":")[0]
+    if scheme in values.LATER_JOURNALS:
+        yield file.at("journal"), _absent(f"journal: {scheme}", "use sqlite:PATH")
+
+
+def _headers(file: Table) -> Iterator[Finding]:
+    for probe in file.all("probe"):
+        headers: dict[str, Read] = probe.get("headers", Table(probe.line, {})).entries
+        for name, value in headers.items():
+            try:
+                values.header(name, value.value)
+            except ValueError as wrong:
+                yield value.line, f"probe: headers: {wrong}"
+
+
+def _apart(file: Table, beside: str) -> Iterator[Finding]:
+    """B's files are written by lbmigrate: one that is also A's would be lost, and A with it."""
+    a, b = file.get("a"), file.get("b")
+    for key in ("config", "socket"):
+        if key in a and key in b:
+            files = [os.path.realpath(values.located(side.get(key), beside)) for side in (a, b)]
+            if files[0] == files[1]:
+                yield b.at(key), f"b: {key} is the same file as a's; give B its own"
+
+
+def _addresses(file: Table) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for side in ("a", "b"):
+        for one in file.get(side).get("addresses"):
+            if one.value in seen:
+                whose = "twice" if seen[one.value] == side else "A's too: A and B share no address"
+                yield one.line, f"{side}: addresses: {one.value} is {whose}; remove it"
+            seen[one.value] = side
+
+
+def _zones(file: Table) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for entry in file.all("dns"):
+        zone = entry.get("zone")
+        if zone in seen:
+            yield entry.at("zone"), f"dns: zone {zone} has two entries; keep one"
+        seen.add(zone)
+
+
+def _names(file: Table) -> Iterator[Finding]:
+    if isinstance(file.get("names"), Table):
+        return
+    zones = [entry.get("zone") for entry in file.all("dns")]
+    seen: set[str] = set()
+    for one in file.get("names"):
+        if one.value in seen:
+            yield one.line, f"names: {one.value} is listed twice; remove one"
+        elif not any(values.inside(one.value, zone) for zone in zones):
+            yield one.line, f"names: {one.value} is in none of the zones under dns: ({', '.join(zones)}); add its zone"
+        seen.add(one.value)

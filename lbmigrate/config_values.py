@@ -1,0 +1,300 @@
+"""One scalar of the config file: its text in, its value out.
+
+Every parser raises ValueError("what is wrong; what to do"). Whatever may hold a secret is never repeated in the
+message. Durations become seconds, shares become fractions, names and addresses take the form that `model` asks for.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Iterable
+from decimal import Decimal
+
+from lbmigrate.config_yaml import show
+
+DURATION = r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
+SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"
+SECRET = r"(?:env|file|cmd):.+"
+MIGRATION = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+STATUSES = r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?(?: *, *[1-5][0-9]{2}(?:-[1-5][0-9]{2})?)*"
+_UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+FENCE_LABEL = 11  # octets that `_lbmigrate.` adds to a name (RFC 1035 section 3.1)
+
+
+def duration(text: str) -> float:
+    """Seconds: 500ms, 30s, 10m, 1h30m, or 0; each unit once, the largest first."""
+    if not re.fullmatch(DURATION, text):
+        hint = f"write {text}s" if re.fullmatch(r"[0-9]{1,9}", text) else "write it like 500ms, 30s, 10m or 1h30m"
+        raise ValueError(f"{show(text)} is no duration; {hint}")
+    units = [unit for _, unit in _PART.findall(text)]
+    if units != [unit for unit in _UNITS if unit in units]:
+        raise ValueError(f"{show(text)} is no duration; give each unit once, the largest first: 1h30m")
+    return float(sum(Decimal(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+
+
+def some_time(text: str) -> float:
+    """A duration above 0, in seconds."""
+    seconds = duration(text)
+    if not seconds:
+        raise ValueError(f"{show(text)} is no time at all; give a duration above 0")
+    return seconds
+
+
+def ttl(text: str) -> int:
+    """A TTL in whole seconds, 1 .. 2^31-1 (RFC 2181 section 8)."""
+    seconds = duration(text)
+    if seconds != int(seconds) or not 1 <= seconds < 2**31:
+        raise ValueError(f"{show(text)} is no TTL; give whole seconds, 1s or more")
+    return int(seconds)
+
+
+def share(text: str) -> float:
+    """A fraction strictly between 0 and 1, from a percentage such as 0.5%."""
+    if not re.fullmatch(SHARE, text) or not 0 < Decimal(text[:-1]) < 100:
+        raise ValueError(f"{show(text)} is no share; write a percentage between 0% and 100%, like 0.5%")
+    return float(Decimal(text[:-1]) / 100)
+
+
+def batch(text: str) -> str:
+    """How many backends at a time: a number from 1 up, or a percentage."""
+    if not re.fullmatch(r"[1-9][0-9]{0,5}|[1-9][0-9]?%|100%", text):
+        raise ValueError(f"{show(text)} is no batch; write a number of backends such as 1, or a share such as 25%")
+    return text
+
+
+def boolean(text: str) -> bool:
+    """true or false."""
+    return text.lower() == "true"
+
+
+def text(text: str) -> str:
+    """Printable text on one line, not empty."""
+    if not text or not text.isprintable():
+        raise ValueError(f"{show(text)} is empty or not printable; write one line of text")
+    return text
+
+
+def migration(name: str) -> str:
+    """The migration's name: it stands in the journal and, as text, in the fence records."""
+    if not re.fullmatch(MIGRATION, name):
+        raise ValueError(
+            f"{show(name)} is no migration name; use 1 to 63 letters, digits, `.`, `_` and `-`, "
+            "beginning and ending with a letter or digit"
+        )
+    return name
+
+
+def secret(reference: str) -> str:
+    """A reference to a secret. The text is never repeated: it may be the secret itself."""
+    if not re.fullmatch(SECRET, reference) or not reference.isprintable():
+        raise ValueError("a secret is never written in the file; give env:NAME, file:PATH or cmd:COMMAND")
+    kind, rest = reference.split(":", 1)
+    if kind == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rest):
+        raise ValueError("env: is followed by the name of an environment variable, like env:LBMIGRATE_TSIG")
+    return reference
+
+
+def domain(written: str) -> str:
+    """A DNS name: absolute, lower case, final dot, IDNA 2008; escapes as dnspython writes them."""
+    import dns.exception
+    import dns.name
+
+    try:
+        name = dns.name.from_text(written, idna_codec=dns.name.IDNA_2008).canonicalize()
+    except (dns.exception.DNSException, UnicodeError) as wrong:
+        raise ValueError(f"{show(written)} is no DNS name: {wrong}; correct it") from None
+    if name == dns.name.root or "/" in written or ":" in written:
+        raise ValueError(f"{show(written)} is no DNS name; write one like www.example.com")
+    return name.to_text()
+
+
+def owner(written: str) -> str:
+    """A DNS name that is moved, with room for the fence's label before it."""
+    import dns.name
+
+    name = domain(written)
+    if len(dns.name.from_text(name).to_wire() or b"") + FENCE_LABEL > 255:
+        raise ValueError(f"{show(written)} is too long: its fence `_lbmigrate.<name>` would pass 255 octets")
+    return name
+
+
+def key(written: str) -> str:
+    """A TSIG key's name, lower case, without the final dot."""
+    return domain(written).removesuffix(".")
+
+
+def inside(name: str, zone: str) -> bool:
+    """Whether a name is at or below a zone's apex, label by label."""
+    import dns.name
+
+    return dns.name.from_text(name).is_subdomain(dns.name.from_text(zone))
+
+
+def address(written: str) -> str:
+    """An address that a client can connect to, in the text form that dnspython gives its record."""
+    import ipaddress
+
+    import dns.ipv6
+
+    try:
+        found = ipaddress.ip_address(written)
+    except ValueError:
+        raise ValueError(f"{show(written)} is no IP address; write one like 192.0.2.10 or 2001:db8::10") from None
+    if found.is_unspecified or found.is_multicast or "%" in written:
+        raise ValueError(f"{show(written)} cannot stand in DNS as a balancer's address; give its own address")
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        raise ValueError(f"{show(written)} is an IPv4 address in IPv6 clothes; write {found.ipv4_mapped}")
+    return dns.ipv6.inet_ntoa(found.packed)
+
+
+def host(written: str) -> str:
+    """A server by address, or by a host name without its final dot."""
+    if re.fullmatch(r"[0-9.]+", written) or ":" in written:
+        return address(written)
+    return domain(written).removesuffix(".")
+
+
+def nameserver(written: str) -> str:
+    """host or host:port; an IPv6 address with a port stands in brackets."""
+    bracket = re.fullmatch(r"\[([^\]]*)\](?::([0-9]+))?", written)
+    plain = re.fullmatch(r"([^:\[\]]*):([0-9]+)", written)
+    found = bracket or plain
+    if not found:
+        return host(written)
+    name = address(found[1]) if bracket else host(found[1])
+    if found[2] is None:
+        return name
+    return f"[{name}]:{port(found[2])}" if ":" in name else f"{name}:{port(found[2])}"
+
+
+def port(text: str) -> int:
+    """A TCP or UDP port."""
+    return whole(text, 1, 65535, "port")
+
+
+def whole(text: str, least: int, most: int, what: str) -> int:
+    """A whole decimal number within bounds."""
+    if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
+        raise ValueError(f"{show(text)} is no {what}; give a whole number from {least} to {most}")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """Pairs per second, above 0 and at most 1000."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not 0 < float(text) <= 1000:
+        raise ValueError(f"{show(text)} is no rate; give pairs a second, above 0 and at most 1000")
+    return float(text)
+
+
+def statuses(text: str) -> tuple[tuple[int, int], ...]:
+    """Inclusive ranges of HTTP status codes, from "200-399" or "200,301-302"."""
+    if not re.fullmatch(STATUSES, text):
+        raise ValueError(f'{show(text)} names no status codes; write them like "200-399" or "200,301-302"')
+    found = []
+    for part in text.replace(" ", "").split(","):
+        low, _, high = part.partition("-")
+        found.append((int(low), int(high or low)))
+        if found[-1][0] > found[-1][1]:
+            raise ValueError(f"{part} is an empty range of status codes; the smaller number comes first")
+    return tuple(found)
+
+
+def url(written: str) -> str:
+    """An http or https URL with a host, in ASCII, the host in lower case. User names and passwords are refused."""
+    from urllib.parse import urlsplit, urlunsplit
+
+    if not re.fullmatch(r"[!-~]+", written):
+        raise ValueError("the URL holds spaces or characters outside ASCII; percent-encode them (host: xn--…)")
+    try:
+        parts = urlsplit(written)
+        given, at = parts.hostname, parts.port
+    except ValueError as wrong:
+        raise ValueError(f"not a URL: {wrong}; write https://HOST/PATH") from None
+    if "@" in parts.netloc:
+        raise ValueError("the URL carries a user name or password; secrets are never written in the file")
+    if parts.scheme not in ("http", "https") or not given or parts.fragment:
+        raise ValueError(f"{show(written)}: write http://HOST/PATH or https://HOST/PATH, without a #fragment")
+    name = _url_host(given)
+    netloc = name if at is None else f"{name}:{whole(str(at), 1, 65535, 'port')}"
+    return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
+
+
+def _url_host(name: str) -> str:
+    if re.fullmatch(r"[0-9.]+", name):
+        return address(name)
+    return f"[{address(name)}]" if ":" in name else domain(name).removesuffix(".")
+
+
+def method(text: str) -> str:
+    """An HTTP method that changes nothing (RFC 9110 section 9.2.1): probes go to live servers."""
+    if text not in ("GET", "HEAD", "OPTIONS"):
+        raise ValueError(f"{show(text)}: probes only ask; use GET, HEAD or OPTIONS")
+    return text
+
+
+def header(name: str, value: str) -> tuple[str, str]:
+    """One header of a probe: a token, and text that cannot end the line (RFC 9110 section 5)."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{show(name)} is no header name; use letters, digits and `-`")
+    if name.lower() in ("host", "connection", "content-length", "transfer-encoding"):
+        raise ValueError(f"the header {name} is the probe's own; remove it (Host comes from the URL)")
+    if not re.fullmatch(r"[!-~](?:[ -~]*[!-~])?|", value):
+        raise ValueError(f"the value of header {name} is not plain ASCII on one line; correct it")
+    if re.search(r"authorization|cookie|token|secret|password|api-?key", name, re.IGNORECASE):
+        raise ValueError(f"the header {name} carries a secret, which is not in this version; probe a path without it")
+    return name, value
+
+
+def path(written: str) -> str:
+    """A file's path as written."""
+    if not written or not written.isprintable():
+        raise ValueError("an empty or unprintable path; name a file")
+    if written.startswith("~"):
+        raise ValueError(f"{show(written)}: `~` is a shell's word; write the whole path")
+    return written
+
+
+def located(written: str, beside: str) -> str:
+    """A path made absolute from the config file's folder, so that cron and a shell elsewhere mean the same file."""
+    return os.path.abspath(os.path.join(beside, written))
+
+
+def binary(written: str, beside: str) -> str:
+    """A program: a bare name is left to PATH, anything with a slash is a path."""
+    return located(written, beside) if "/" in written else written
+
+
+def anchored(reference: str, beside: str) -> str:
+    """A secret's reference, with the path of `file:` made absolute."""
+    kind, _, rest = reference.partition(":")
+    return f"file:{located(rest, beside)}" if kind == "file" else reference
+
+
+def arguments(line: str) -> str:
+    """Further arguments as one line of shell words, quoted in one way only."""
+    try:
+        return shlex.join(shlex.split(text(line)))
+    except ValueError as wrong:
+        raise ValueError(f"{wrong}; write the arguments as a list") from None
+
+
+def joined(words: Iterable[str]) -> str:
+    """A list of arguments as one line of shell words."""
+    return shlex.join(words)
+
+
+LATER_JOURNALS = ("postgresql", "postgres", "dynamodb")
+
+
+def journal(written: str) -> str:
+    """The journal's URL. The text is not repeated: it may carry a password."""
+    scheme, colon, rest = written.partition(":")
+    if scheme in LATER_JOURNALS and colon:
+        return written
+    if scheme != "sqlite" or not colon or (rest.startswith("//") and not rest.startswith("///")):
+        raise ValueError("not a journal; write sqlite:PATH, such as sqlite:.lbmigrate/journal.db")
+    return "sqlite:" + path("/" + rest.lstrip("/") if rest.startswith("/") else rest)
