@@ -136,9 +136,9 @@ def _move(server: Server, host: str, port: str) -> str:
     if not port.isdigit():
         return f"Invalid port '{port}' by 'stats socket command'\n"
     old, server.host, server.port = (server.host, server.port), host, int(port)
-    return (
-        f"IP changed from '{old[0]}' to '{host}', port changed from '{old[1]}' to '{port}' by 'stats socket command'\n"
-    )
+    moved = f"IP changed from '{old[0]}' to '{host}'" if old[0] != host else "no need to change the addr"
+    turned = f"port changed from '{old[1]}' to '{port}'" if old[1] != int(port) else "no need to change the port"
+    return f"{moved}, {turned} by 'stats socket command'\n"
 
 
 def _weigh(server: Server, weight: str) -> str:
@@ -206,11 +206,20 @@ def _pool_row(pool: Pool) -> dict[str, object]:
     row = {"pxname": pool.conf.name, "svname": "BACKEND", "status": "UP" if live else "DOWN", "type": 1}
     weight = sum(one.weight for one in live)
     numbers = {"weight": weight, "act": len(live), "pid": 1, "iid": pool.conf.number, "sid": 0}
-    return {**row, **counts, **numbers, "stot": pool.count["stot"], "mode": "http", "algo": "roundrobin"}
+    return {
+        **row,
+        **counts,
+        **numbers,
+        "stot": pool.count["stot"],
+        "req_tot": pool.count["stot"],
+        "mode": "http",
+        "algo": "roundrobin",
+    }
 
 
 def _server_row(pool: Pool, server: Server) -> dict[str, object]:
     counts = {key: server.count[key] for key in ("scur", "stot", "econ", "eresp", *CODES)}
+    counts["req_tot"] = counts["stot"]
     row = {"pxname": pool.conf.name, "svname": server.conf.name, "status": _status(server), "type": 2}
     numbers = {"weight": server.weight, "act": 1, "bck": 0, "pid": 1, "iid": pool.conf.number, "sid": server.number}
     checks: dict[str, object] = {}
