@@ -1,0 +1,162 @@
+"""What the primary's answers say about a name: its records, its fence, its zone; or why they say nothing.
+
+The rule: "no record" is believed only from an authoritative, complete, negative answer that carries the zone's SOA
+(RFC 2308 section 2). Anything less is an error.
+"""
+
+from typing import NamedTuple
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from lbmigrate import fence
+from lbmigrate.dns.records import fence_name, rrset_of, strings_of, text_of
+from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
+from lbmigrate.model import FAMILIES, Fence, Held
+
+TYPES = tuple(sorted(FAMILIES))
+
+
+class Question(NamedTuple):
+    """What one query asks."""
+
+    owner: dns.name.Name
+    rtype: str
+
+    def message(self) -> dns.message.QueryMessage:
+        """The query, RD=0, no EDNS: over TCP nothing needs it."""
+        return dns.message.make_query(self.owner, self.rtype, flags=0)
+
+
+class Asked(NamedTuple):
+    """Whom, and for which zone: what the messages need."""
+
+    where: str
+    key: str
+    zone: dns.name.Name
+
+
+class Seen(NamedTuple):
+    """One name as the answers show it. `sure`: proven to be a node of its own, not a wildcard's shadow.
+
+    `foreign`: a TXT that is no fence was answered at the fence's place.
+    """
+
+    held: Held
+    sure: bool
+    foreign: bool
+
+
+def questions(name: dns.name.Name) -> list[Question]:
+    """What must be asked about one name: its addresses, its fence, and where its zone begins."""
+    return [*(Question(name, rtype) for rtype in TYPES), Question(fence_name(name), "TXT"), Question(name, "SOA")]
+
+
+def interpret(asked: Asked, name: dns.name.Name, replies: list[dns.message.Message]) -> Seen:
+    """One name from the answers to `questions(name)`, in that order. Raises Denied, Refused, Unreachable, Drifted."""
+    *addresses, txt, soa = replies
+    in_zone(asked, name, soa)
+    for rtype, reply in zip(TYPES, addresses, strict=True):
+        _no_alias(asked, Question(name, rtype), reply)
+    pairs = zip(TYPES, addresses, strict=True)
+    found = [found for rtype, reply in pairs if (found := rrset(asked, Question(name, rtype), reply))]
+    at = Question(fence_name(name), "TXT")
+    records = rrset(asked, at, txt)
+    strings = strings_of(records) if records else []
+    mark = _fence(name, strings)
+    held = Held(text_of(name), tuple(rrset_of(one) for one in found), mark)
+    sure = mark is not None or name == asked.zone or txt.rcode() == dns.rcode.NXDOMAIN
+    return Seen(held, sure, bool(strings) and mark is None)
+
+
+def _fence(name: dns.name.Name, strings: list[tuple[str, ...]]) -> Fence | None:
+    if not any(fence.marked(one) for one in strings):
+        return None
+    where = f"reading {fence.owner(text_of(name))} TXT"
+    undo = "restore it, or delete it and give `resume --restore`"
+    if len(strings) > 1:
+        raise Drifted(f"{where}: a fence and {len(strings) - 1} other records; {undo}")
+    try:
+        found = fence.decode(strings[0])
+    except ValueError as wrong:
+        raise Drifted(f"{where}: {wrong}; it was edited or written by another version: {undo}") from wrong
+    if fence.encode(found) != strings[0] or any(one.name != text_of(name) for one in found.originals):
+        raise Drifted(f"{where}: it was edited, or copied from another name; {undo}")
+    return found
+
+
+def rrset(asked: Asked, question: Question, reply: dns.message.Message) -> dns.rrset.RRset | None:
+    """The RRset asked for, None where the zone proves that there is none. Raises Unreachable, Denied."""
+    usable(asked, question, reply)
+    found = [one for one in reply.answer if (one.name, dns.rdatatype.to_text(one.rdtype)) == question]
+    if found:
+        return found[0]
+    if reply.answer or _soa_owner(reply) is not None:
+        return None
+    raise Unreachable(
+        f"{_asking(asked, question)}: an empty answer without the zone's SOA proves nothing; see the server's log"
+    )
+
+
+def usable(asked: Asked, question: Question, reply: dns.message.Message) -> None:
+    """Authoritative, complete, and NOERROR or NXDOMAIN; else raises Unreachable or Denied."""
+    what, code = _asking(asked, question), dns.rcode.to_text(reply.rcode())
+    match reply.rcode():
+        case dns.rcode.REFUSED | dns.rcode.NOTAUTH:
+            raise Denied(f"{what}: {code}; does it serve {asked.zone}, and may {asked.key} query it?")
+        case dns.rcode.NOERROR | dns.rcode.NXDOMAIN:
+            pass
+        case _:
+            raise Unreachable(f"{what}: {code}; see the server's log")
+    if reply.flags & dns.flags.TC:
+        raise Unreachable(f"{what}: the answer is truncated over TCP; see what stands between")
+    if not reply.flags & dns.flags.AA:
+        raise Unreachable(f"{what}: not authoritative (lame); is it the primary of {asked.zone}?")
+
+
+def in_zone(asked: Asked, name: dns.name.Name, reply: dns.message.Message) -> None:
+    """`reply` answers "SOA of name": its owner is where the name's zone begins. Raises Denied naming the zone found."""
+    if delegated := _delegated(asked, reply):
+        raise Denied(f"{name}: lies in {delegated}, which {asked.zone} delegates; give that zone its own dns: entry")
+    usable(asked, Question(name, "SOA"), reply)
+    owner = _soa_owner(reply)
+    if owner is None and _aliased(name, reply) is None:
+        raise Unreachable(f"{_asking(asked, Question(name, 'SOA'))}: no SOA in the answer; is the zone loaded?")
+    if owner is not None and owner != asked.zone:
+        raise Denied(f"{name}: its zone at {asked.where} is {owner}, not {asked.zone}; correct zone: under dns:")
+
+
+def _delegated(asked: Asked, reply: dns.message.Message) -> dns.name.Name | None:
+    cuts = [one.name for one in reply.authority if one.rdtype == dns.rdatatype.NS]
+    below = [cut for cut in cuts if cut != asked.zone and cut.is_subdomain(asked.zone)]
+    return below[0] if below and not reply.flags & dns.flags.AA else None
+
+
+def _soa_owner(reply: dns.message.Message) -> dns.name.Name | None:
+    owners = [one.name for one in (*reply.answer, *reply.authority) if one.rdtype == dns.rdatatype.SOA]
+    return owners[0].canonicalize() if owners else None
+
+
+def _aliased(name: dns.name.Name, reply: dns.message.Message) -> dns.rrset.RRset | None:
+    kinds = (dns.rdatatype.CNAME, dns.rdatatype.DNAME)
+    found = [one for one in reply.answer if one.rdtype in kinds and name.is_subdomain(one.name)]
+    return found[0] if found else None
+
+
+def _no_alias(asked: Asked, question: Question, reply: dns.message.Message) -> None:
+    usable(asked, question, reply)
+    alias = _aliased(question.owner, reply)
+    if alias is not None:
+        kind = dns.rdatatype.to_text(alias.rdtype)
+        raise Refused(
+            f"{question.owner}: is an alias ({alias.name} {kind} {alias[0]}), it holds no addresses to move;"
+            " put the alias's target under names: instead"
+        )
+
+
+def _asking(asked: Asked, question: Question) -> str:
+    return f"asking {asked.where} for {question.owner} {question.rtype}"

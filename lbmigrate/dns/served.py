@@ -1,0 +1,210 @@
+"""What the authoritative servers answer now, all of them at once, over UDP (TCP where an answer is truncated)."""
+
+import random
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.ANY.SOA
+
+from lbmigrate.dns.nameservers import Server
+from lbmigrate.dns.reading import Question
+from lbmigrate.dns.records import text_of
+from lbmigrate.model import Served
+from lbmigrate.value import value
+
+ROUNDS = 2  # the first try and one retry, at the server's next address where it has several
+WINDOW = 32  # queries under way per server
+PAYLOAD = 1232  # bytes; DNS flag day 2020: never fragmented
+DATAGRAM = 65535
+
+
+@value
+class Answer:
+    """One server's answer to one question: TTL in seconds and sorted rdatas, None with an `error`."""
+
+    server: str
+    question: Question
+    ttl: int | None
+    rdatas: tuple[str, ...] | None
+    error: str = ""
+
+
+def served(one: Answer) -> Served:
+    """The model's form of an answer."""
+    return Served(one.server, text_of(one.question.owner), one.question.rtype, one.ttl, one.rdatas, one.error)
+
+
+def ask(servers: Sequence[Server], questions: Sequence[Question], timeout: float) -> list[Answer]:
+    """Every question to every server, one answer or error each, in the order given.
+
+    A server that says nothing for half of `timeout` (seconds) is asked once more, then given up.
+    """
+    talks = [Talk(server, questions, timeout / ROUNDS) for server in servers]
+    for number in range(ROUNDS):
+        _round([talk for talk in talks if talk.unanswered()], number)
+    return [talk.result(question) for talk in talks for question in questions]
+
+
+def _round(talks: Sequence["Talk"], number: int) -> None:
+    with selectors.DefaultSelector() as selector:
+        for talk in talks:
+            if handle := talk.open(number):
+                selector.register(handle, selectors.EVENT_READ, talk)
+        while open_ := [talk for talk in talks if talk.busy()]:
+            for key, _ in selector.select(max(0.0, min(talk.until for talk in open_) - time.monotonic())):
+                key.data.receive()
+    for talk in talks:
+        talk.close()
+
+
+@lru_cache(maxsize=4096)
+def _wire(question: Question) -> bytes:
+    query = dns.message.make_query(question.owner, question.rtype, flags=0, use_edns=0, payload=PAYLOAD)
+    return query.to_wire()[2:]
+
+
+class Talk:
+    """One server's questions over one connected UDP socket: strangers are not heard, a closed port is noticed."""
+
+    def __init__(self, server: Server, questions: Sequence[Question], patience: float) -> None:
+        self.until = 0.0
+        self._server = server
+        self._patience = patience
+        self._open: dict[Question, None] = dict.fromkeys(questions)
+        self._answers: dict[Question, Answer] = {}
+        self._pending: dict[int, Question] = {}
+        self._waiting: list[Question] = []
+        self._socket: socket.socket | None = None
+        self._address = ("", 0)
+        self._why = "no answer"
+        self._tcp = True
+
+    def unanswered(self) -> bool:
+        """Whether questions are open that the server can be asked."""
+        return bool(self._open) and bool(self._server.addresses)
+
+    def open(self, number: int) -> socket.socket | None:
+        """Begin round `number`: send the first questions. None when the address cannot be used."""
+        self._address = self._server.addresses[number % len(self._server.addresses)]
+        self._waiting, self._pending = list(self._open), {}
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        try:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+            self._socket.connect(self._address)
+        except OSError as wrong:
+            self._fail(wrong)
+        self.until = time.monotonic() + self._patience
+        self._send()
+        return self._socket
+
+    def busy(self) -> bool:
+        """Whether answers of this round are still worth waiting for."""
+        return bool(self._pending) and self._socket is not None and time.monotonic() < self.until
+
+    def close(self) -> None:
+        """End the round."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def receive(self) -> None:
+        """Take what has come, send what follows."""
+        try:
+            while self._socket is not None and self._pending:
+                self._take(self._socket.recv(DATAGRAM))
+        except BlockingIOError:
+            pass  # nothing more has come yet
+        except OSError as wrong:
+            self._fail(wrong)
+        self._send()
+
+    def result(self, question: Question) -> Answer:
+        """The answer, or why there is none."""
+        if question in self._answers:
+            return self._answers[question]
+        return Answer(self._server.label, question, None, None, self._server.error or self._why)
+
+    def _send(self) -> None:
+        try:
+            while self._socket is not None and self._waiting and len(self._pending) < WINDOW:
+                question = self._waiting[-1]
+                number = random.randrange(65536)
+                if number not in self._pending:
+                    self._socket.send(number.to_bytes(2, "big") + _wire(question))
+                    self._pending[number] = self._waiting.pop()
+        except BlockingIOError:
+            pass  # the socket's buffer is full: goes on after the next answer
+        except OSError as wrong:
+            self._fail(wrong)
+
+    def _fail(self, wrong: OSError) -> None:
+        self._why = wrong.strerror or str(wrong)
+        self._pending.clear()
+        self.close()
+
+    def _take(self, wire: bytes) -> None:
+        question = self._pending.get(int.from_bytes(wire[:2], "big"))
+        if question is None:
+            return
+        reply = _parsed(wire, question)
+        if reply is None:
+            return
+        del self._pending[reply.id]
+        self.until = time.monotonic() + self._patience
+        if reply.flags & dns.flags.TC:
+            reply = (self._whole(question) if self._tcp else None) or reply
+        self._answers[question] = _answer(self._server.label, question, reply)
+        del self._open[question]
+
+    def _whole(self, question: Question) -> dns.message.Message | None:
+        query = dns.message.make_query(question.owner, question.rtype, flags=0)
+        try:
+            return dns.query.tcp(query, self._address[0], port=self._address[1], timeout=self._patience)
+        except (OSError, EOFError, dns.exception.DNSException):
+            self._tcp = False  # one wait is enough for all; the truncated answers stay, and are errors
+            return None
+
+
+def _parsed(wire: bytes, question: Question) -> dns.message.Message | None:
+    """The reply to this very question, None for anything else: a late or forged datagram is no answer."""
+    try:
+        reply = dns.message.from_wire(wire)
+    except (dns.exception.DNSException, ValueError):
+        return None
+    same = [(one.name, dns.rdatatype.to_text(one.rdtype)) for one in reply.question] == [question]
+    return reply if reply.flags & dns.flags.QR and same else None
+
+
+def _answer(server: str, question: Question, reply: dns.message.Message) -> Answer:
+    code = reply.rcode()
+    if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return Answer(server, question, None, None, dns.rcode.to_text(code))
+    if not reply.flags & dns.flags.AA:
+        return Answer(server, question, None, None, "not authoritative (lame)")
+    if reply.flags & dns.flags.TC:
+        return Answer(server, question, None, None, "truncated, and no answer over TCP")
+    for found in reply.answer:
+        kind = dns.rdatatype.to_text(found.rdtype)
+        if (found.name, kind) == question:
+            return Answer(server, question, found.ttl, tuple(sorted(one.to_text() for one in found)))
+    if reply.answer:
+        return Answer(server, question, None, None, f"answers {dns.rdatatype.to_text(reply.answer[0].rdtype)}")
+    return Answer(server, question, _negative_ttl(reply), ())
+
+
+def _negative_ttl(reply: dns.message.Message) -> int:
+    """How long caches keep "no such record" (RFC 2308 section 5); 0 where the server sent no SOA."""
+    for found in reply.authority:
+        if isinstance(soa := found[0], dns.rdtypes.ANY.SOA.SOA):
+            return min(found.ttl, soa.minimum)
+    return 0

@@ -1,0 +1,118 @@
+"""One RFC 2136 message from what names hold and what they shall hold.
+
+Prerequisites compare values only (RFC 2136 section 2.4.2 wants TTL 0), so the caller compares TTLs. A changed RRset is
+deleted and added whole: Knot takes an add that changes nothing but the TTL for nothing at all.
+"""
+
+from collections.abc import Iterator
+
+import dns.message
+import dns.name
+import dns.update
+
+from lbmigrate.dns.reading import TYPES
+from lbmigrate.dns.records import fence_name, fence_rdata, name_of, rdatas_of
+from lbmigrate.errors import Refused
+from lbmigrate.model import Held, Records, RRset
+
+FENCE_TTL = 60  # seconds; nobody but lbmigrate asks for it, and at the primary
+
+
+def pairs(old: Records, new: Records) -> Iterator[tuple[Held, Held]]:
+    """Each name before and after, checked. Raises Refused for what would break an invariant of the design.
+
+    No name is left without records (never zero answers); no fence is written beneath a name that has none: it would
+    make that name an empty non-terminal, and a wildcard above would answer no more (RFC 4592 section 2.2.2).
+    """
+    if [held.name for held in old.held] != [held.name for held in new.held]:
+        raise Refused("a swap of different names before and after; give the same names in the same order")
+    for was, will in zip(old.held, new.held, strict=True):
+        if will.fence is not None and not will.rrsets:
+            raise Refused(
+                f"{was.name}: does not exist, or only by a wildcard; add its addresses first, or leave it out"
+            )
+        if was.rrsets and not will.rrsets:
+            raise Refused(f"{was.name}: the change would leave it without any address; nothing was sent")
+        for held in (was, will):
+            _check(held)
+        yield was, will
+
+
+def _check(held: Held) -> None:
+    kinds = [rrset.rtype for rrset in held.rrsets]
+    if len(set(kinds)) != len(kinds) or not set(kinds) <= set(TYPES):
+        raise Refused(f"{held.name}: moves {', '.join(kinds)}; only one A and one AAAA RRset can be moved")
+    if any(rrset.name != held.name for rrset in held.rrsets):
+        raise Refused(f"{held.name}: given the records of another name; give each name its own")
+
+
+def build(zone: dns.name.Name, old: Records, new: Records) -> dns.update.UpdateMessage:
+    """The message that turns `old` into `new` or does nothing. Raises Refused."""
+    message = dns.update.UpdateMessage(zone)
+    if old.soa is not None:
+        message.present(zone, "SOA", old.soa)
+    for was, will in pairs(old, new):
+        name = name_of(was.name)
+        _addresses(message, name, _by_type(was), _by_type(will))
+        _fence(message, fence_name(name), was, will)
+    return message
+
+
+def _by_type(held: Held) -> dict[str, RRset]:
+    return {rrset.rtype: rrset for rrset in held.rrsets}
+
+
+def _addresses(
+    message: dns.update.UpdateMessage, name: dns.name.Name, was: dict[str, RRset], will: dict[str, RRset]
+) -> None:
+    for rtype in TYPES:
+        before, after = was.get(rtype), will.get(rtype)
+        if before is None:
+            message.absent(name, rtype)
+        else:
+            message.present(name, *rdatas_of(before))
+        if before == after:
+            continue
+        if before is not None:
+            message.delete(name, rtype)
+        if after is not None:
+            message.add(name, after.ttl, *rdatas_of(after))
+
+
+def _fence(message: dns.update.UpdateMessage, owner: dns.name.Name, was: Held, will: Held) -> None:
+    if was.fence is None:
+        message.absent(owner, "TXT")
+    else:
+        message.present(owner, fence_rdata(was.fence))
+    if was.fence == will.fence:
+        return
+    if was.fence is not None:
+        message.delete(owner, "TXT")
+    if will.fence is not None:
+        message.add(owner, FENCE_TTL, fence_rdata(will.fence))
+
+
+def permission(zone: dns.name.Name, held: Held) -> dns.update.UpdateMessage:
+    """The kinds of change a migration makes to one name, behind a prerequisite that never holds.
+
+    "The zone's own name does not exist" is always false, so a server that would allow the changes answers YXDOMAIN,
+    and one that checks its policy first and forbids them answers REFUSED. Nothing is changed either way.
+    """
+    message = dns.update.UpdateMessage(zone)
+    message.absent(zone)
+    name = name_of(held.name)
+    for rrset in held.rrsets:
+        message.delete(name, rrset.rtype)
+        message.add(name, rrset.ttl, *rdatas_of(rrset))
+    message.add(fence_name(name), FENCE_TTL, "TXT", '"lbmigrate"')
+    return message
+
+
+def in_use(zone: dns.name.Name, name: dns.name.Name) -> dns.update.UpdateMessage:
+    """Asks whether `name` is in use (RFC 2136 section 2.4.4), changing nothing: NOERROR or NXDOMAIN.
+
+    A wildcard does not count, unlike in a query.
+    """
+    message = dns.update.UpdateMessage(zone)
+    message.present(name)
+    return message
