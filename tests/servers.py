@@ -1,0 +1,325 @@
+"""Name servers for tests: real named (primary and secondary), knotd and pdns_server, as child processes.
+
+Each answers on 127.0.0.1, on a free port, for one zone, and takes signed updates and transfers. A server that is not
+installed fails the test that needs it, by name.
+"""
+
+import contextlib
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.exception
+import dns.message
+import dns.query
+
+from lbmigrate.errors import Failed
+from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.transfer import Key, transfer
+
+HOST = "127.0.0.1"
+ORIGIN = "lab.test."
+KEY = Key("lbm", "hmac-sha256", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyIQ==")
+PDNS_SCHEMAS = ("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql", "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")  # fmt: skip  # noqa: E501
+
+ZONE = r"""$ORIGIN lab.test.
+$TTL 300
+@ IN SOA ns1 hostmaster 100 3600 600 86400 60
+@ NS ns1
+@ NS ns2
+@ A 192.0.2.5
+ns1 A 127.0.0.1
+ns2 A 127.0.0.1
+www A 192.0.2.10
+dual 120 A 192.0.2.11
+dual 90 AAAA 2001:db8::11
+four A 192.0.2.21
+four A 192.0.2.22
+four A 192.0.2.23
+four A 192.0.2.24
+MiXed A 192.0.2.30
+odd\.dot A 192.0.2.31
+text TXT "no addresses here"
+alias CNAME www
+*.wild A 192.0.2.99
+host.wild A 192.0.2.98
+above A 192.0.2.97
+*.above TXT "v=spf1 -all"
+taken A 192.0.2.96
+_lbmigrate.taken TXT "somebody else's"
+sub NS ns.sub
+ns.sub A 127.0.0.9
+"""
+
+
+def program(name: str) -> str:
+    """The path of an installed program. Raises Failed."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if found is None:
+        raise Failed(f"{name} is not installed; apt-get install the package that holds it")
+    return found
+
+
+class Server:
+    """One running name server of one zone."""
+
+    def __init__(self, kind: str, process: Process, port: int, control: Callable[..., str] | None = None) -> None:
+        self.kind, self.process, self.port = kind, process, port
+        self.at = f"{HOST}:{port}"
+        self._control = control
+
+    def start(self) -> "Server":
+        """Start and wait until it answers for the zone."""
+        self.process.start()
+        try:
+            self.process.wait(self.answers, 15)
+        except Failed:
+            self.process.stop()
+            raise
+        return self
+
+    def answers(self) -> bool:
+        """Whether it gives the zone's SOA now."""
+        try:
+            reply = dns.query.udp(dns.message.make_query(ORIGIN, "SOA"), HOST, 0.2, self.port)
+        except (dns.exception.Timeout, OSError):
+            return False
+        return bool(reply.answer)
+
+    def control(self, *words: str) -> str:
+        """Say something over its control channel (rndc)."""
+        assert self._control is not None, f"{self.kind} has no control channel here"
+        return self._control(*words)
+
+    def zone(self) -> list[str]:
+        """The zone by AXFR, one sorted line a record."""
+        return transfer(HOST, self.port, ORIGIN, KEY)
+
+    def records(self) -> list[str]:
+        """The zone but for the SOA."""
+        return [line for line in self.zone() if " SOA " not in line]
+
+    def serial(self) -> int:
+        """The SOA's serial."""
+        return int(next(line for line in self.zone() if " SOA " in line).split()[6])
+
+
+NAMED = """
+key "lbm" {{ algorithm hmac-sha256; secret "{secret}"; }};
+options {{
+  directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
+  listen-on port {port} {{ {host}; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; empty-zones-enable no; allow-query {{ any; }};
+  notify {notify}; notify-delay 0; startup-notify-rate 1000; serial-query-rate 1000;
+}};
+controls {{ inet {host} port {control} allow {{ 127.0.0.0/8; }} keys {{ "lbm"; }}; }};
+zone "lab.test" {{ file "zone"; check-names ignore; allow-transfer {{ key "lbm"; }}; {role} }};
+"""
+
+
+def named(
+    directory: Path, zone: str = ZONE, policy: str = 'allow-update { key "lbm"; };', extra: str = "", notify: int = 0
+) -> Server:
+    """A running primary; `policy` says who may update, `extra` goes into the zone's clause, NOTIFY to port `notify`."""
+    role = f"type primary; {policy} {extra}"
+    told = f"also-notify {{ {HOST} port {notify}; }};" if notify else ""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "zone").write_text(zone)
+    return _named(directory, role + told, freeport(HOST), "explicit" if notify else "no").start()
+
+
+def secondary(directory: Path, port: int, primary: Server) -> Server:
+    """A running secondary on `port`, the one that the primary notifies."""
+    directory.mkdir(parents=True, exist_ok=True)
+    role = f'type secondary; masterfile-format text; primaries {{ {HOST} port {primary.port} key "lbm"; }};'
+    return _named(directory, role, port, "no").start()
+
+
+def _named(directory: Path, role: str, port: int, notify: str) -> Server:
+    control = freeport(HOST)
+    text = NAMED.format(
+        secret=KEY.secret, directory=directory, port=port, host=HOST, control=control, role=role, notify=notify
+    )
+    (directory / "named.conf").write_text(text)
+    (directory / "rndc.key").write_text(f'key "lbm" {{ algorithm {KEY.algorithm}; secret "{KEY.secret}"; }};\n')
+    argv = [program("named"), "-g", "-n", "1", "-c", str(directory / "named.conf")]
+    process = Process(argv, directory / "named.log")
+    rndc = [program("rndc"), "-s", HOST, "-p", str(control), "-k", str(directory / "rndc.key")]
+    return Server("named", process, port, lambda *words: run(*rndc, *words))
+
+
+KNOT = """
+server:
+  rundir: {directory}
+  listen: {host}@{port}
+database:
+  storage: {directory}
+key:
+  - id: lbm
+    algorithm: hmac-sha256
+    secret: {secret}
+acl:
+  - id: upd
+    key: lbm
+    action: [update, transfer]
+zone:
+  - domain: lab.test
+    storage: {directory}
+    file: zone
+    acl: upd
+    zonefile-sync: -1
+"""
+
+
+def knotd(directory: Path, zone: str = ZONE) -> Server:
+    """A running Knot primary."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = freeport(HOST)
+    (directory / "zone").write_text(zone)
+    (directory / "knot.conf").write_text(KNOT.format(directory=directory, host=HOST, port=port, secret=KEY.secret))
+    argv = [program("knotd"), "-c", str(directory / "knot.conf")]
+    return Server("knotd", Process(argv, directory / "knot.log"), port).start()
+
+
+PDNS = """
+launch=gsqlite3
+gsqlite3-database={directory}/pdns.db
+local-address={host}
+local-port={port}
+dnsupdate=yes
+allow-dnsupdate-from=127.0.0.0/8
+allow-axfr-ips=
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0
+zone-cache-refresh-interval=0
+security-poll-suffix=
+socket-dir={directory}
+guardian=no
+daemon=no
+"""
+
+
+def pdns(directory: Path, zone: str = ZONE) -> Server:
+    """A running PowerDNS primary."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = freeport(HOST)
+    (directory / "zone").write_text(zone)
+    (directory / "pdns.conf").write_text(PDNS.format(directory=directory, host=HOST, port=port))
+    _pdns_database(directory)
+    argv = [program("pdns_server"), f"--config-dir={directory}"]
+    return Server("pdns", Process(argv, directory / "pdns.log"), port).start()
+
+
+def _pdns_database(directory: Path) -> None:
+    schema = next((path for path in map(Path, PDNS_SCHEMAS) if path.exists()), None)
+    if schema is None:
+        raise Failed("the schema of pdns-backend-sqlite3 is not installed; apt-get install pdns-backend-sqlite3")
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(directory / "pdns.db")) as database:
+        database.executescript(schema.read_text())
+    util = [program("pdnsutil"), f"--config-dir={directory}"]
+    run(*util, "load-zone", "lab.test", str(directory / "zone"))
+    run(*util, "import-tsig-key", "lbm", KEY.algorithm, KEY.secret)
+    for kind in ("TSIG-ALLOW-DNSUPDATE", "TSIG-ALLOW-AXFR"):
+        run(*util, "set-meta", "lab.test", kind, "lbm")
+    run(*util, "set-meta", "lab.test", "ALLOW-DNSUPDATE-FROM", "127.0.0.0/8")
+    run(*util, "set-meta", "lab.test", "SOA-EDIT-DNSUPDATE", "INCREASE")
+
+
+def embedded(directory: Path, zone: str = ZONE) -> Server:
+    """The laboratory's own server."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = freeport(HOST)
+    (directory / "zone").write_text(zone)
+    key = f"{KEY.name}:{KEY.algorithm}:{KEY.secret}"
+    module = [sys.executable, "-m", "lbmigrate.lab.dnsserver"]
+    argv = [*module, "--listen", f"{HOST}:{port}", "--zone", str(directory / "zone"), "--origin", ORIGIN, "--key", key]
+    return Server("embedded", Process(argv, directory / "embedded.log"), port).start()
+
+
+KINDS: dict[str, Callable[[Path], Server]] = {"named": named, "knotd": knotd, "pdns": pdns, "embedded": embedded}
+
+
+def run(*argv: str) -> str:
+    """Run a program to its end; its output. Raises Failed."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    if done.returncode:
+        raise Failed(f"{' '.join(argv)}: exit code {done.returncode}: {done.stdout} {done.stderr}")
+    return done.stdout
+
+
+def is_update(wire: bytes) -> bool:
+    """Whether a message is an UPDATE, question or answer (opcode 5)."""
+    return len(wire) > 2 and (wire[2] >> 3) & 15 == 5
+
+
+def frames(data: socket.socket) -> Iterator[bytes]:
+    """The messages on a TCP connection, until it ends."""
+    stream = data.makefile("rb")
+    while len(size := stream.read(2)) == 2:
+        yield stream.read(struct.unpack("!H", size)[0])
+
+
+class Tap:
+    """A TCP proxy before a name server: keeps every message seen, and does with each answer what `treat` says.
+
+    `treat(answer)` returns what the client gets; b"" is silence, None closes the connection.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.treat: Callable[[bytes], bytes | None] = lambda wire: wire
+        self.sent: list[bytes] = []
+        self._to = (HOST, port)
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server((HOST, 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def updates(self) -> list[bytes]:
+        """The UPDATE messages as the client signed them."""
+        return [wire for wire in self.sent if is_update(wire)]
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._to)
+                self._open += [client, server]
+                threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
+                threading.Thread(target=self._answer, args=(client, server), daemon=True).start()
+
+    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for wire in frames(client):
+                self.sent.append(wire)
+                server.sendall(struct.pack("!H", len(wire)) + wire)
+
+    def _answer(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            for wire in frames(server):
+                treated = self.treat(wire)
+                if treated is None:
+                    client.shutdown(socket.SHUT_RDWR)
+                elif treated:
+                    client.sendall(struct.pack("!H", len(treated)) + treated)
+
+    def close(self) -> None:
+        """End it and every connection."""
+        for one in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def send(port: int, wire: bytes) -> bytes:
+    """One message over TCP just as it is, and the answer."""
+    with socket.create_connection((HOST, port), 5) as talk:
+        talk.sendall(struct.pack("!H", len(wire)) + wire)
+        return next(frames(talk), b"")
