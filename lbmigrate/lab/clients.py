@@ -230,9 +230,10 @@ def _request(name: str, port: int, path: str, close: bool) -> bytes:
 
 async def resolvers(plan: Plan) -> tuple[list[Resolve], list[Resolve]]:
     """The honest caches and the TTL stretchers of a plan."""
-    stretching = [Cache(plan.nameservers, time.monotonic, plan.stretch).resolve for _ in range(2)]
+    stretching: list[Resolve] = [Cache(plan.nameservers, time.monotonic, plan.stretch).resolve for _ in range(2)]
     if not plan.resolver:
-        return [Cache(plan.nameservers, time.monotonic, None).resolve for _ in range(plan.caches)], stretching
+        honest: list[Resolve] = [Cache(plan.nameservers, time.monotonic).resolve for _ in range(plan.caches)]
+        return honest, stretching
     stub = Stub()
     await stub.open(*endpoint(plan.resolver))
     return [stub.resolve], stretching
