@@ -1,0 +1,73 @@
+"""What is left out, and which tests count for the core's coverage.
+
+Without LBMIGRATE_MISSING nothing is left out: a test whose server is not installed fails. `make test` sets it to the
+programs that it could not install; the tests that need them are deselected, counted and named at the end.
+"""
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+NOTHING: Counter[str] = Counter()
+ROOT = Path(__file__).parent.parent
+
+
+def _core() -> tuple[str, ...]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return tuple(Path(file).stem for file in settings["tool"]["coverage"]["run"]["include"])
+
+
+def _is_core(item: pytest.Item, core: tuple[str, ...]) -> bool:
+    stem = item.path.stem.removeprefix("test_")
+    return any(stem == module or stem.startswith(f"{module}_") for module in core)
+
+
+def _lacks(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("real")
+    return mark is not None and bool(MISSING & set(mark.args or MISSING))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark the core's tests, let `-m` choose, and of what it chose deselect what needs a program that is missing."""
+    core = _core()
+    for item in items:
+        if _is_core(item, core):
+            item.add_marker("core")
+    yield
+    if out := [item for item in items if _lacks(item)]:
+        items[:] = [item for item in items if not _lacks(item)]
+        config.hook.pytest_deselected(items=out)
+        config.stash[LEFT_OUT] = Counter(item.path.name for item in out)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist hands its count to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, NOTHING))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Every worker collects everything, so each reports the same: one is kept."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    output: dict[str, dict[str, int]] = getattr(node, "workeroutput", {})
+    if output.get("left_out"):
+        config.stash[LEFT_OUT] = Counter(output["left_out"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The last thing before pytest's closing line."""
+    left_out = config.stash.get(LEFT_OUT, NOTHING)
+    if left_out:
+        for file, count in sorted(left_out.items()):
+            terminalreporter.write_line(f"left out: {file}: {count}")
+        needs = ", ".join(sorted(MISSING))
+        terminalreporter.write_line(f"left out: {left_out.total()} tests (needs {needs})", yellow=True)
