@@ -64,10 +64,16 @@ def _unmet(addresses: Sequence[str], before: Sequence[Heard], after: Sequence[He
 
 
 def _unlike(heard: Heard, models: Sequence[Answer]) -> Iterator[str]:
+    told = [] if heard.answer is None else list(_differing(heard.answer, models))
+    if told and told[0].startswith("status"):  # another page altogether: the rest follows from it
+        yield told[0]
+        return
     if heard.result.why:
         yield heard.result.why
-    if (mine := heard.answer) is None:
-        return
+    yield from told
+
+
+def _differing(mine: Answer, models: Sequence[Answer]) -> Iterator[str]:
     for name, of in _ASPECTS:
         theirs = {of(one) for one in models}
         if len(theirs) == 1 and of(mine) not in theirs:
