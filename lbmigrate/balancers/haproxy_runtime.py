@@ -34,6 +34,7 @@ from lbmigrate.errors import Denied, Failed, Refused, Unreachable
 from lbmigrate.value import value
 
 SECONDS = 2.0
+POLL_SECONDS = 0.01
 NAME = re.compile(r"[A-Za-z0-9_.:-]+")  # what HAProxy itself accepts in the names of proxies and servers
 OPTION = re.compile(r"[^;\s\\<\x00-\x1f\x7f]+")
 Row = Mapping[str, str]
@@ -64,23 +65,36 @@ class Runtime:
         """One command, its whole answer. Raises Gone, Unreachable (at the deadline, else after 2 s), Denied."""
         if ";" in command or not command.isprintable():
             raise Refused(f"Runtime API command {command!r}: separators and control characters are not sent")
-        answer = self._talk(command, self.until or time.monotonic() + SECONDS).decode(errors="replace")
+        answer = self._asked(command, self.until or time.monotonic() + SECONDS).decode(errors="replace")
         if answer.startswith("Permission denied"):
             raise Denied(f"asking {self.path} for {command!r}: permission denied; give its `stats socket` level admin")
         return answer.strip()
 
+    def _asked(self, command: str, until: float) -> bytes:
+        """A question that a stopping process cuts off is asked again: the next connection tells whether it is gone."""
+        while True:
+            try:
+                if (answer := self._talk(command, until)) or not command.startswith("show "):
+                    return answer
+            except ConnectionError as wrong:
+                if not command.startswith("show ") or time.monotonic() > until:
+                    raise self._unreachable(command, wrong) from wrong
+            except OSError as wrong:  # a timeout is one too
+                raise self._unreachable(command, wrong) from wrong
+            if time.monotonic() > until:
+                raise self._unreachable(command, "no answer")
+            time.sleep(POLL_SECONDS)
+
+    def _unreachable(self, command: str, seen: object) -> Unreachable:
+        return Unreachable(f"asking {self.path} for {command!r}: {seen}; look whether HAProxy is overloaded or stuck")
+
     def _talk(self, command: str, until: float) -> bytes:
         answer = bytearray()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            try:
-                self._connect(link, until)
-                link.sendall(command.encode() + b"\n")
-                while data := self._receive(link, until):
-                    answer += data
-            except OSError as wrong:  # a timeout is one too
-                raise Unreachable(
-                    f"asking {self.path} for {command!r}: {wrong}; look whether HAProxy is overloaded or stuck"
-                ) from wrong
+            self._connect(link, until)
+            link.sendall(command.encode() + b"\n")
+            while data := self._receive(link, until):
+                answer += data
         return bytes(answer)
 
     def _connect(self, link: socket.socket, until: float) -> None:

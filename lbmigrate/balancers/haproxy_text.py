@@ -7,16 +7,16 @@ environment variables are expanded inside double quotes only (2.3).
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from lbmigrate.errors import Refused
 from lbmigrate.value import value
 
 SECTIONS = frozenset(
-    "global defaults frontend backend listen peers resolvers mailers userlist program cache ring http-errors"
-    " log-forward fcgi-app".split()
-)
+    ("global", "defaults", "frontend", "backend", "listen", "peers", "resolvers", "mailers", "userlist", "program")
+) | frozenset(("cache", "ring", "http-errors", "log-forward", "fcgi-app"))
 PROXIES = frozenset(("frontend", "backend", "listen"))
-WORD = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'[^\']*\'|\\.|[^\s#"\'\\])+')
+WORD = re.compile(r'\s*((?:"(?:\\.|[^"\\])*"|\'[^\']*\'|\\.|[^\s#"\'\\])+)')
 PIECE = re.compile(r'"((?:\\.|[^"\\])*)"|\'([^\']*)\'|\\(.)|([^"\'\\]+)')
 VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 PREFIX = re.compile(r"(ipv4|ipv6|quic4|quic6|udp4|udp6|unix|uxst|uxdg|abns|fd|sockpair|ip)@")
@@ -61,6 +61,7 @@ class Line:
         return self.raw[: word.start] + text + self.raw[word.end :]
 
 
+@lru_cache(maxsize=4)
 def parse(text: str) -> tuple[Line, ...]:
     """Every line of a file, comments and blank ones included, without the line ends."""
     return tuple(_lines(text.split("\n")))
@@ -78,8 +79,8 @@ def _lines(raws: Sequence[str]) -> Iterator[Line]:
 def _words(raw: str) -> tuple[Word, ...]:
     words: list[Word] = []
     place = 0
-    while found := WORD.match(raw, place := place + len(raw[place:]) - len(raw[place:].lstrip())):
-        words.append(Word(_plain(found[0]), found[0], found.start(), found.end()))
+    while found := WORD.match(raw, place):
+        words.append(Word(_plain(found[1]), found[1], found.start(1), found.end()))
         place = found.end()
     return tuple(words)
 
