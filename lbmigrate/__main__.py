@@ -1,0 +1,46 @@
+"""`lbmigrate` and `python -m lbmigrate`: errors become one line and an exit code here, and nowhere else."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from lbmigrate.cli import Common, cli
+from lbmigrate.errors import LbmigrateError
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; exits the process."""
+    signal.signal(signal.SIGTERM, _stopped)
+    common = Common()
+    try:
+        code = cli.main(prog_name="lbmigrate", standalone_mode=False, obj=common)
+    except LbmigrateError as wrong:
+        if os.environ.get("LBMIGRATE_DEBUG") == "1":
+            raise
+        from lbmigrate.verbs import fail
+
+        code = fail(common, wrong)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("lbmigrate: stopped waiting; the migration is where it was; go on with: lbmigrate run", err=True)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    sys.exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""From a checked config to drivers, and from a first look at the zones to a plan."""
+
+import time
+from collections.abc import Callable
+
+from lbmigrate import balancers, dns, probe
+from lbmigrate.errors import Refused
+from lbmigrate.model import Held, Served, Zone
+from lbmigrate.parts import Parts
+from lbmigrate.plan import Plan, build, nearest, obstacles, zone_of
+from lbmigrate.spec import Bound, Config
+
+
+class WallClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+
+def zones(config: Config) -> tuple[Zone, ...]:
+    """The drivers of the `dns:` entries, in their order."""
+    return tuple(dns.make(entry) for entry in config.bound.dns)
+
+
+def parts(config: Config) -> Parts:
+    """Everything that the engine works with."""
+    bound, soft = config.bound, config.soft
+    channels = probe.channels(soft.probes, bound.a.addresses, bound.b.addresses, ("A", "AAAA"))
+    prober = probe.make(soft.probes, channels, bound.a.addresses, bound.b.addresses, soft.controls)
+    sides = (balancers.make(bound.a, "a"), balancers.make(bound.b, "b"))
+    return Parts(zones(config), *sides, prober, channels, WallClock())
+
+
+def survey(bound: Bound, found: tuple[Zone, ...]) -> tuple[Held, ...]:
+    """What the primary holds for every name, in the config's order. Raises Refused where a name is owned already."""
+    held: dict[str, Held] = {}
+    for index, zone in enumerate(found):
+        names = [name for name in bound.names if zone_of(bound, name) == index]
+        held |= {one.name: one for one in zone.read(names).held} if names else {}
+    for one in held.values():
+        if one.fence:
+            raise Refused(f"{one.name} is claimed {_owner(bound, one)}")
+    return tuple(held[name] for name in bound.names)
+
+
+def _owner(bound: Bound, held: Held) -> str:
+    assert held.fence is not None
+    if held.fence.migration == bound.migration:
+        return (
+            f"by an attempt of this migration that this journal does not know ({held.fence.attempt}); "
+            "undo that one first: lbmigrate rollback --from-dns"
+        )
+    return f"by the migration {held.fence.migration!r}; finish or roll back that one first"
+
+
+def planned(bound: Bound, originals: tuple[Held, ...], near: bool = False) -> Plan:
+    """The plan for these records; `near` takes the nearest attainable stages. Raises Refused with every obstacle."""
+    chosen = nearest(bound, originals) if near else bound
+    if found := obstacles(chosen, originals):
+        raise Refused("; ".join(found))
+    return build(chosen, originals)
+
+
+def served(bound: Bound, found: tuple[Zone, ...]) -> Callable[[], tuple[Served, ...]]:
+    """What every authoritative server answers for all names: where the caches' clock starts from."""
+
+    def ask() -> tuple[Served, ...]:
+        answers: list[Served] = []
+        for index, zone in enumerate(found):
+            names = [name for name in bound.names if zone_of(bound, name) == index]
+            answers += zone.served(names) if names else []
+        return tuple(answers)
+
+    return ask

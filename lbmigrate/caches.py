@@ -1,0 +1,67 @@
+"""When honest caches have forgotten every answer but the present one. Pure.
+
+For each authoritative server and RRset: an answer lives on in caches until the server was first *seen* to
+serve another, plus the TTL that the old one carried. First sight is never before the change, so honest caches
+(RFC 2181 section 8) are done by then; timed from the intent, a soak would begin while old answers live.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from lbmigrate.model import Served
+from lbmigrate.value import value
+
+Key = tuple[str, str]  # name, rtype
+MIN_MARGIN = 1.0  # resolvers count whole seconds
+
+
+@value
+class Answer:
+    """What one server serves for one RRset (`rdatas` None: not known yet), and until when older ones may be cached."""
+
+    server: str
+    name: str
+    rtype: str
+    ttl: int
+    rdatas: tuple[str, ...] | None
+    old_until: float = 0.0
+    error: str = ""
+
+
+Clock = tuple[Answer, ...]
+
+
+def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
+    """The clock after one poll that ended at `at`. An error changes the text alone: silence is not a new answer."""
+    known = {(one.server, one.name, one.rtype): one for one in clock}
+    for now in served:
+        key = (now.server, now.name, now.rtype)
+        known[key] = _next(known.get(key), now, at)
+    return tuple(known[key] for key in sorted(known))
+
+
+def _next(before: Answer | None, now: Served, at: float) -> Answer:
+    if now.rdatas is None:
+        base = before or Answer(now.server, now.name, now.rtype, 0, None)
+        return Answer(base.server, base.name, base.rtype, base.ttl, base.rdatas, base.old_until, now.error)
+    old_until = before.old_until if before else 0.0
+    if before and before.rdatas is not None and (before.rdatas, before.ttl) != (now.rdatas, now.ttl):
+        old_until = max(old_until, at + before.ttl)
+    return Answer(now.server, now.name, now.rtype, now.ttl or 0, now.rdatas, old_until)
+
+
+def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:
+    """The servers that do not serve `present` (TTL and records per RRset) yet, or whose answer is not known."""
+    return tuple(sorted({one.server for one in clock if not _serves(one, present)}))
+
+
+def _serves(one: Answer, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> bool:
+    ttl, rdatas = present.get((one.name, one.rtype), (0, ()))
+    return not one.error and one.rdatas == rdatas and (one.ttl <= ttl or not rdatas)
+
+
+def turned_at(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]], margin: float) -> float | None:
+    """When caches have turned to `present`; None while any server lags (then the clock has not started)."""
+    if not clock or behind(clock, present):
+        return None
+    latest = max(one.old_until for one in clock)
+    return latest + max(margin, MIN_MARGIN) if latest else 0.0

@@ -1,0 +1,207 @@
+"""The command line: every verb with its flags. Nothing heavy is imported before a verb runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lbmigrate import __version__
+
+F = Callable[..., Any]
+
+
+class Common:
+    """The global flags, as given before or after the command."""
+
+    config: str = ""
+    verbose: int = 0
+    quiet: bool = False
+    output: str = "text"
+
+
+def _take(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    if value not in (None, 0, False):
+        setattr(ctx.ensure_object(Common), str(param.name), value)
+    return value
+
+
+def _flag(*names: str, **given: Any) -> F:
+    return click.option(*names, expose_value=False, callback=_take, **given)
+
+
+GLOBAL = (
+    _flag("-c", "--config", metavar="FILE", help="Config file [default: $LBMIGRATE_CONFIG, then lbmigrate.yaml]."),
+    _flag("-v", "--verbose", count=True, help="Every look, on stderr."),
+    _flag("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    _flag("-o", "--output", type=click.Choice(["text", "json"]), help="Form of the result."),
+)
+
+
+def _global_flags(command: F) -> F:
+    for flag in reversed(GLOBAL):
+        command = flag(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="lbmigrate", message="%(prog)s %(version)s")
+@_global_flags
+def cli() -> None:
+    """Replace a load balancer behind live DNS names without one failed request.
+
+    \b
+    A typical migration:
+      lbmigrate check                 prove every precondition, change nothing
+      lbmigrate plan                  steps, waits, what undo costs
+      lbmigrate start                 claim the names, stand B up, first stage
+      lbmigrate shift --weight 50     further stages by hand, or
+      lbmigrate run                   all of it by itself
+      lbmigrate rollback              back to A at any moment before A is retired
+    """
+
+
+def _verb(name: str, doc: str, *options: F) -> None:
+    """Declare one verb; the work is in `verbs`, under the same name."""
+
+    def call(**given: Any) -> None:
+        from lbmigrate import verbs
+
+        common = click.get_current_context().ensure_object(Common)
+        code = getattr(verbs, name)(common, **given)
+        click.get_current_context().exit(code or 0)
+
+    call.__doc__ = doc
+    command: F = call
+    for option in reversed(options):
+        command = option(command)
+    cli.command(name)(_global_flags(command))
+
+
+class Weight(click.ParamType):
+    """A whole number 0..100."""
+
+    name = "weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Digits only: 25, neither 25% nor 2.5e1."""
+        if isinstance(value, str) and value.isascii() and value.isdigit() and int(value) <= 100:
+            return int(value)
+        return self.fail(f"{value!r} is no whole number from 0 to 100", param, ctx)
+
+
+class Span(click.ParamType):
+    """A duration: 500ms, 30s, 10m, 1h30m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        from lbmigrate.config_values import duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return float(duration(value))
+        except ValueError as wrong:
+            return self.fail(str(wrong), param, ctx)
+
+
+DRY = click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+DIGEST = click.option("--digest", metavar="D", default="", help="Refuse unless the plan is the one reviewed.")
+NO_WAIT = click.option("--no-wait", is_flag=True, help="Return once every authoritative server serves the change.")
+NEAREST = click.option("--nearest", is_flag=True, help="Take the nearest attainable weight.")
+FORCE = click.option("--force", is_flag=True, help="Also where the present stage has not been judged.")
+
+_verb("check", "Prove every precondition against the real systems; change nothing.")
+_verb("plan", "The steps with their waits, attainable weights, what undo costs; prints the digest.", NEAREST)
+_verb(
+    "start",
+    """Claim the names, stand B up, prove that it answers as A does, show the first stage.
+
+    \b
+    Examples:
+      lbmigrate start
+      lbmigrate start --no-wait && lbmigrate run
+    """,
+    DRY, YES, DIGEST, NO_WAIT, NEAREST,
+)  # fmt: skip
+_verb(
+    "shift",
+    """Set the weight, up or down.
+
+    \b
+    Example:
+      lbmigrate shift --weight 25
+    """,
+    click.option("--weight", type=Weight(), required=True, metavar="N", help="B's share of the answers, 0..100."),
+    FORCE, DRY, YES, DIGEST, NO_WAIT, NEAREST,
+)  # fmt: skip
+_verb("run", "Go on through all stages to the end. Safe to stop and to start again.", DRY, YES, DIGEST, NEAREST)
+_verb(
+    "tick",
+    """One bounded slice of `run`, for cron: do what is due, watch, exit.
+
+    \b
+    Example crontab line:
+      * * * * * cd /etc/lbmigrate && lbmigrate -q tick --for 50s
+    """,
+    click.option("--for", "seconds", type=Span(), default=50.0, show_default="50s", help="How long to watch."),
+)
+_verb("approve", "Let a stage with `approve: true` go on.")
+_verb("pause", "Hold at the present weight, still watching.")
+_verb(
+    "resume",
+    "Go on, also after a hold.",
+    click.option("--accept-drift", is_flag=True, help="Take the world as it is."),
+    click.option("--restore", is_flag=True, help="Put back what we own."),
+)
+_verb(
+    "finish",
+    """Take the weight to 100, prove A idle, retire it, restore TTLs.
+
+    Needs no judged stage when A is bad or dead. A side without counters is stopped only with --force.
+    """,
+    FORCE, DRY, YES, DIGEST, NO_WAIT,
+)  # fmt: skip
+_verb(
+    "rollback",
+    "Put the zone back exactly as it was, then take B down.",
+    click.option("--keep-b", is_flag=True, help="Leave B running."),
+    click.option("--from-dns", is_flag=True, help="Without the journal, from the config and the fence."),
+    click.option("--restore", is_flag=True, help="Overwrite what somebody else changed."),
+    DRY, YES, DIGEST, NO_WAIT,
+)  # fmt: skip
+_verb("abandon", "Forget a migration: remove the fence, touch nothing else, print what is left.", DRY, YES)
+_verb(
+    "status",
+    "Where the migration stands, from the journal alone.",
+    click.option("--live", is_flag=True, help="Look at the world first."),
+    click.option("--exit-code", is_flag=True, help="Say it in the exit code: 0 done, 3, 4, 5, or 8 under way."),
+    click.option("--undo", is_flag=True, help="Print the commands that undo by hand."),
+)
+_verb("history", "The journal, readable.", click.option("--verify", is_flag=True, help="Check its hash chain."))
+_verb(
+    "rehearse",
+    """Play a scenario in a laboratory on this machine.
+
+    \b
+    Example:
+      lbmigrate rehearse scenarios/clean-move.yaml --real
+    """,
+    click.argument("file", type=click.Path(dir_okay=False)),
+    click.option("--real", is_flag=True, help="Real servers (named, unbound, haproxy), not the embedded ones."),
+    click.option("--virtual", is_flag=True, help="Simulated parts on a virtual clock."),
+    click.option("--keep", metavar="DIR", default="", help="Keep the laboratory's files there."),
+)
+_verb("schema", "JSON Schema of the config file.")
+_verb(
+    "completion",
+    """Print the completion script of a shell.
+
+    \b
+    Example:
+      lbmigrate completion bash > /etc/bash_completion.d/lbmigrate
+    """,
+    click.argument("shell", type=click.Choice(["bash", "zsh", "fish"])),
+)

@@ -1,0 +1,114 @@
+"""Carrying out one step, after its intent is in the journal, and how it ended. Every effect may be repeated."""
+
+from typing import assert_never
+
+from lbmigrate.errors import Denied, Failed, LbmigrateError, Unreachable
+from lbmigrate.events import Ended
+from lbmigrate.facts import alike, describe, differences
+from lbmigrate.fold import State
+from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown
+from lbmigrate.parts import Parts
+from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, wanted
+from lbmigrate.value import replace
+
+
+def perform(parts: Parts, state: State, step: Step, n: int) -> Ended:
+    """Do what `step` says; `n` numbers its intent. Never raises for what the world answers: that is the outcome."""
+    try:
+        match step:
+            case Write():
+                return _write(parts, state, step, n)
+            case StandUp():
+                parts.sides["b"].stand_up(parts.sides["a"].describe())
+                return Ended(step, "done")
+            case Prove():
+                return _prove(parts, step)
+            case Stop(side):
+                parts.sides[side].stop()
+                return Ended(step, "done")
+            case Turn() | Soak() | Drain():
+                raise Failed(f"{step} is a wait, not an effect")
+            case _:
+                assert_never(step)
+    except Unreachable as wrong:
+        return Ended(step, "unknown", str(wrong))
+    except LbmigrateError as wrong:
+        return Ended(step, "failed", str(wrong))
+
+
+def _write(parts: Parts, state: State, step: Write, n: int) -> Ended:
+    """Read, compare, swap, judge by what the primary then holds (design, section 3)."""
+    assert state.plan is not None
+    batch = state.plan.batches[step.batch]
+    zone = parts.zones[batch.zone]
+    now = zone.read(batch.names)
+    want = _target(state, step, n, now)
+    if now.held == want:
+        return Ended(step, "done", now=now.held)
+    if not step.over and (drift := _drift(state, step, now)):
+        return Ended(step, "drift", drift)
+    soa = now.soa if step.target == "claim" else None
+    match zone.swap(Records(now.held, soa), Records(want)):
+        case Applied():
+            return Ended(step, "done", now=want)
+        case NotApplied(after):
+            return _judged(state, step, want, after)
+        case Unknown(why):
+            return Ended(step, "unknown", why)
+
+
+def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]:
+    assert state.plan is not None
+    if step.target == "abandon":
+        return tuple(replace(held, fence=None) for held in now.held)
+    return wanted(state.plan, state.attempt, n, step)
+
+
+def _drift(state: State, step: Write, now: Records) -> str:
+    """A claim needs the very records that the plan was made from; later writes need what one of ours left there."""
+    if step.target == "claim" and step.batch not in state.claimed:
+        pending = [held for held in now.held if not differences(state, held) and held.fence]
+        known = {held.name: held for held in state.known}
+        return "; ".join(
+            f"{held.name} changed since it was planned: it holds {describe(held)}"
+            for held in now.held
+            if held != known[held.name] and held not in pending
+        )
+    return "; ".join(line for held in now.held for line in differences(state, held))
+
+
+def _judged(state: State, step: Write, want: tuple[Held, ...], after: Records) -> Ended:
+    """A swap that was not plainly applied: ours with another TTL (the server clamps), refused for now, or drift."""
+    if all(alike(one, other) and one.fence for one, other in zip(after.held, want, strict=True)):
+        return Ended(step, "done", now=after.held)
+    if drift := _drift(state, step, after):
+        return Ended(step, "drift", drift)
+    return Ended(step, "unknown", "the zone changed at the same moment; reading it again")
+
+
+def _prove(parts: Parts, step: Step) -> Ended:
+    """B finds every backend as healthy as A does, and answers as A does."""
+    a, b = parts.sides["a"].look(), parts.sides["b"].look()
+    if not b.up:
+        raise Denied("B does not run, or refuses its socket")
+    theirs = {_key(one): one for one in b.backends}
+    alive = [one for one in a.backends if one.healthy is not False]
+    lacking = [_name(one) for one in alive if not _as_good(one, theirs.get(_key(one)))]
+    if lacking:
+        raise Denied(f"B does not find these backends as healthy as A does: {', '.join(lacking)}")
+    if different := parts.prober.compare():
+        raise Denied("B does not answer as A does: " + "; ".join(different))
+    return Ended(step, "done")
+
+
+def _key(one: Backend) -> tuple[str, str]:
+    return one.pool, one.name
+
+
+def _name(one: Backend) -> str:
+    return f"{one.pool}/{one.name} ({one.address}:{one.port})"
+
+
+def _as_good(on_a: Backend, on_b: Backend | None) -> bool:
+    """On B, in the same state, and healthy there where A knows it to be healthy."""
+    return on_b is not None and on_b.state == on_a.state and (on_b.healthy is not False) >= (on_a.healthy is True)

@@ -1,0 +1,110 @@
+"""What the state says about the world: verdicts, freshness, who lags, when caches turn, who is idle. Pure."""
+
+from typing import Literal
+
+from lbmigrate.caches import Key, behind
+from lbmigrate.caches import turned_at as caches_turned_at
+from lbmigrate.events import SideSeen
+from lbmigrate.fold import LEASE, State
+from lbmigrate.model import Held, SideName
+from lbmigrate.plan import Soak, wanted
+
+RING = 20  # probes that a verdict needs
+
+Verdict = Literal["ok", "bad", "unknown"]
+
+
+def verdict(side: SideSeen) -> Verdict:
+    """Bad while at least half of the last 20 probes of any channel failed; unknown under 20 (design, section 5)."""
+    if not side.recent or any(len(ring) < RING for ring in side.recent):
+        return "unknown"
+    return "bad" if any(2 * ring.count("0") >= len(ring) for ring in side.recent) else "ok"
+
+
+def fresh(s: State) -> bool:
+    """The last look is of now: not of another worker long ago."""
+    return s.at - s.seen.at <= LEASE
+
+
+def present(s: State) -> dict[Key, tuple[int, tuple[str, ...]]]:
+    """What every server should serve: TTL and records of each RRset as last read at the primary."""
+    odd = {(name, rtype): ttl for name, rtype, ttl in s.seen.ttls}
+    return {(r.name, r.rtype): (odd.get((r.name, r.rtype), r.ttl), r.rdatas) for held in s.known for r in held.rrsets}
+
+
+def lagging(s: State) -> tuple[str, ...]:
+    """The authoritative servers that do not serve what the primary holds."""
+    return behind(s.seen.clock, present(s))
+
+
+def turned_at(s: State) -> float | None:
+    return caches_turned_at(s.seen.clock, present(s), s.soft.cache_margin)
+
+
+def turned(s: State) -> bool:
+    at = turned_at(s)
+    return at is not None and at <= s.at
+
+
+def serve_limit(s: State) -> float:
+    assert s.plan is not None
+    return min(entry.serve_limit for entry in s.plan.bound.dns)
+
+
+def soak(s: State, step: Soak) -> float:
+    return s.soft.soak if step.soak is None else step.soak
+
+
+def evidence(s: State, step: Soak) -> bool:
+    both = verdict(s.seen.a) == verdict(s.seen.b) == "ok"
+    return step.weight == 0 or (both and s.seen.stage == s.stage and s.seen.promote >= 1 / s.soft.gate.beta)
+
+
+def idle_at(s: State, side: SideSeen) -> float:
+    """When the window without foreign requests can be full, going by what was seen so far."""
+    start = max(turned_at(s) or s.at, side.quiet[0][0] if side.quiet else s.at)
+    over = [at for at, count in side.quiet if count > s.soft.retire.max_requests]
+    return max(start, *over) + s.soft.retire.idle_for if over else start + s.soft.retire.idle_for
+
+
+def idle(s: State, name: SideName) -> bool:
+    """Proven idle by its own counters over a whole window after caches turned; a side that is gone is idle."""
+    side = s.seen.a if name == "a" else s.seen.b
+    if not fresh(s) or not turned(s) or side.up is None:
+        return False
+    if not side.up:
+        return True
+    if side.requests is None:
+        return s.forced and name == "a"
+    recent = sum(count for at, count in side.quiet if at > s.at - s.soft.retire.idle_for)
+    return s.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
+
+
+def expected(state: State, name: str) -> list[Held]:
+    """What a name of ours may hold: what was last proven, and what any write without a definite end may yet make it."""
+    assert state.plan is not None
+    known = [held for held in state.known if held.name == name]
+    for n, write in state.pending:
+        known += [held for held in wanted(state.plan, state.attempt, n, write) if held.name == name]
+    return known
+
+
+def alike(one: Held, other: Held) -> bool:
+    """The same values and the same fence; TTLs aside."""
+    values = {r.rtype: r.rdatas for r in one.rrsets} == {r.rtype: r.rdatas for r in other.rrsets}
+    return values and one.fence == other.fence
+
+
+def differences(state: State, held: Held) -> list[str]:
+    """How a name differs from everything that we may have left there, in words; nothing when it is ours."""
+    options = expected(state, held.name)
+    if any(alike(held, option) for option in options):
+        return []
+    ours = options[0]
+    return [f"{held.name} holds {describe(held)}, not {describe(ours)}"]
+
+
+def describe(held: Held) -> str:
+    """Records and fence of one name, on one line."""
+    values = ", ".join(f"{r.rtype} {' '.join(r.rdatas)}" for r in held.rrsets) or "no address"
+    return f"{values} ({f'fence {held.fence.attempt}/{held.fence.number}' if held.fence else 'no fence'})"

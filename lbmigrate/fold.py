@@ -1,0 +1,336 @@
+"""What the journal adds up to: `state = fold(state, entries)`. Pure; the only road from events to a decision.
+
+Positions are recorded, never guessed: the cursor moves when an effect ended or a wait was passed, and when an
+operator or the gate gave it another list. Only the last attempt counts.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from lbmigrate import plan as plans
+from lbmigrate.caches import note
+from lbmigrate.events import (
+    Asked,
+    Began,
+    Changed,
+    Cleared,
+    Configured,
+    Ended,
+    Entry,
+    Event,
+    Finished,
+    Hold,
+    Left,
+    Opened,
+    Passed,
+    Saw,
+    Seen,
+    Started,
+    Took,
+    TurnedBack,
+    Worker,
+)
+from lbmigrate.model import Held
+from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write
+from lbmigrate.spec import Soft
+from lbmigrate.value import replace, value
+
+LEASE = 10.0  # seconds for which a worker's last event keeps others from repeating what is under way
+
+
+@value
+class Flight:
+    """An effect that began and has no definite end yet. `n`: the number of its intent, the fence its write carries."""
+
+    step: Step
+    n: int
+    at: float
+    tries: int = 0
+    tried_at: float = 0.0
+    why: str = ""
+    denied: bool = False
+
+
+@value
+class Standing:
+    """A hold that stands since `at`; `for_good`: until `resume`."""
+
+    cause: str
+    why: str
+    at: float
+    for_good: bool
+
+
+@value
+class State:
+    """Everything that `decide` may know. `stage` numbers the entry that began the present stage."""
+
+    seq: int = 0
+    at: float = 0.0
+    migration: str = ""
+    worker: Worker | None = None
+    by: str = ""
+    lease: float = 0.0
+    attempt: str = ""
+    digest: str = ""
+    plan: Plan | None = None
+    soft: Soft = Soft(())
+    steps: tuple[Step, ...] = ()
+    cursor: int = 0
+    step_at: float = 0.0
+    back: TurnedBack | Asked | None = None
+    flight: Flight | None = None
+    known: tuple[Held, ...] = ()
+    pending: tuple[tuple[int, Write], ...] = ()
+    claimed: tuple[int, ...] = ()
+    stood: bool = False
+    shown: bool = False
+    retired: bool = False
+    weight: int = 0
+    stage: int = 0
+    stage_at: float = 0.0
+    judged: bool = False
+    stages_judged: int = 0
+    finishing: bool = False
+    forced: bool = False
+    approved: bool = False
+    paused: bool = False
+    hold: Standing | None = None
+    patience_from: float = 0.0
+    difference: tuple[str, ...] = ()
+    seen: Seen = Seen()
+    base: tuple[int, int] = (0, 0)
+    left_running: str = ""
+    outcome: str = ""
+    outcome_why: str = ""
+    last: str = ""
+    last_at: float = 0.0
+
+    @property
+    def step(self) -> Step | None:
+        """The step under the cursor; None at the list's end."""
+        return self.steps[self.cursor] if self.cursor < len(self.steps) else None
+
+    @property
+    def active(self) -> bool:
+        """An attempt is under way."""
+        return self.plan is not None and not self.outcome
+
+    @property
+    def proven(self) -> bool:
+        """B was shown to answer as A does: from here on the gate judges it."""
+        return self.back is None and self.plan is not None and self.cursor > plans.place(self.steps, Prove())
+
+
+def fold(state: State, entries: Iterable[Entry]) -> State:
+    """The state after more entries."""
+    for entry in entries:
+        state = replace(_one(state, entry), seq=entry.n, at=entry.at)
+        if state.by == entry.by:
+            state = replace(state, lease=entry.at + LEASE)
+        if not isinstance(entry.event, Saw | Took | Left):
+            state = replace(state, last=type(entry.event).__name__, last_at=entry.at)
+    return state
+
+
+def worker_id(worker: Worker) -> str:
+    """How a worker signs its entries."""
+    return f"{worker.host}:{worker.pid}:{worker.started}"
+
+
+def _one(s: State, entry: Entry) -> State:
+    event: Event = entry.event
+    match event:
+        case Opened(_, migration):
+            return replace(s, migration=migration)
+        case Took(worker):
+            flight = s.flight and replace(s.flight, denied=False)
+            return replace(s, worker=worker, by=worker_id(worker), lease=entry.at + LEASE, flight=flight)
+        case Left():
+            return replace(s, worker=None, by="", lease=0.0)
+        case Started():
+            return _started(s, entry, event)
+        case Configured(soft):
+            return replace(s, soft=soft)
+        case Changed(difference):
+            return replace(s, difference=difference)
+        case Began(step):
+            return _began(s, entry, step)
+        case Ended():
+            return _ended(s, entry, event)
+        case Asked():
+            return _asked(s, entry, event)
+        case Saw():
+            return replace(s, seen=event.after)
+        case Passed(step, why):
+            return _passed(s, entry, step, why)
+        case TurnedBack():
+            return _turned(s, entry, event)
+        case Hold(cause, why, for_good):
+            since = s.hold.at if s.hold and s.hold.cause == cause else entry.at
+            return replace(s, hold=Standing(cause, why, since, for_good))
+        case Cleared():
+            return replace(s, hold=None, patience_from=entry.at)
+        case Finished(outcome, why):
+            return replace(s, outcome=outcome, outcome_why=why, hold=None, flight=None)
+        case _:
+            assert_never(event)
+
+
+def _started(s: State, entry: Entry, event: Started) -> State:
+    return State(
+        migration=s.migration,
+        worker=s.worker,
+        by=s.by,
+        lease=s.lease,
+        attempt=event.attempt,
+        digest=event.digest,
+        plan=event.plan,
+        soft=event.soft,
+        steps=event.plan.forward,
+        step_at=entry.at,
+        patience_from=entry.at,
+        stage=entry.n,
+        stage_at=entry.at,
+        known=event.plan.originals,
+        seen=Seen(clock=note((), event.served, entry.at)),
+    )
+
+
+def _began(s: State, entry: Entry, step: Step) -> State:
+    if s.flight and s.flight.step == step:
+        return s
+    pending = ((entry.n, step),) if isinstance(step, Write) else ()
+    shown = s.shown or (isinstance(step, Write) and step.weight > 0)
+    return replace(s, flight=Flight(step, entry.n, entry.at), pending=(*s.pending, *pending), shown=shown)
+
+
+def _ended(s: State, entry: Entry, event: Ended) -> State:
+    if s.flight is None or s.flight.step != event.step:
+        return s  # the list was swapped while the effect was under way: its outcome is read from the world again
+    match event.result:
+        case "done":
+            return _done(replace(s, flight=None, cursor=s.cursor + 1, step_at=entry.at), entry, event)
+        case "unknown":
+            flight = replace(s.flight, tries=s.flight.tries + 1, tried_at=entry.at, why=event.why)
+            return replace(s, flight=flight)
+        case "failed":
+            flight = replace(s.flight, tries=s.flight.tries + 1, tried_at=entry.at, why=event.why, denied=True)
+            return replace(s, flight=flight)
+        case "drift":
+            return replace(s, flight=None, hold=Standing("drift", event.why, entry.at, True))
+        case _:
+            assert_never(event.result)
+
+
+def _done(s: State, entry: Entry, event: Ended) -> State:
+    match event.step:
+        case Write():
+            return _written(s, entry, event.step, event.now)
+        case StandUp():
+            return replace(s, stood=True)
+        case Stop(side):
+            return replace(s, approved=False, retired=s.retired or side == "a")
+        case _:
+            return s
+
+
+def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> State:
+    fresh = {held.name: held for held in now}
+    s = replace(
+        s,
+        known=tuple(fresh.get(held.name, held) for held in s.known),
+        pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
+        claimed=tuple(sorted({*s.claimed, step.batch})),
+    )
+    if step.target != "weight":
+        return s
+    base = (s.seen.a.total, s.seen.b.total)
+    return replace(
+        s, weight=step.weight, stage=entry.n, stage_at=entry.at, patience_from=entry.at, judged=False, base=base
+    )
+
+
+def _passed(s: State, entry: Entry, step: Step, why: str) -> State:
+    moved = replace(s, cursor=s.cursor + 1, step_at=entry.at, approved=False, patience_from=entry.at)
+    match step:
+        case Soak():
+            return replace(moved, judged=True, stages_judged=s.stages_judged + 1)
+        case Drain(side) if why:
+            skip = 1 if moved.step == Stop(side) else 0
+            return replace(moved, cursor=moved.cursor + skip, left_running=why)
+        case _:
+            return moved
+
+
+def _turned(s: State, entry: Entry, by: TurnedBack | Asked) -> State:
+    """Swap the list. A write under way stays `pending`: it may yet take, and is known when it does."""
+    assert s.plan is not None
+    unsure = {write.batch for _, write in s.pending if write.target == "claim"} - set(s.claimed)
+    over = isinstance(by, Asked) and by.restore
+    stand = s.stood or (s.flight is not None and s.flight.step == StandUp())
+    keep = isinstance(by, Asked) and by.keep_b
+    steps = plans.backward(s.claimed, unsure, stand and not keep, over)
+    s = replace(s, back=by, steps=steps, cursor=0, step_at=entry.at, patience_from=entry.at)
+    return replace(s, flight=None, hold=None, paused=False)
+
+
+def _asked(s: State, entry: Entry, ask: Asked) -> State:
+    assert s.plan is not None
+    match ask.verb:
+        case "shift":
+            return _listed(s, entry, plans.shifted(s.plan, s.steps, ask.weight))
+        case "finish":
+            steps = plans.finished(s.plan, s.steps)
+            ending = s.cursor >= plans.place(s.steps, Drain("a"))
+            s = replace(s, finishing=True, forced=ask.force, approved=True)
+            return s if ending else _listed(s, entry, steps)
+        case "pause":
+            return replace(s, paused=True)
+        case "resume":
+            return _resumed(s, entry, ask)
+        case "approve":
+            return replace(s, approved=True)
+        case "rollback":
+            return _turned(s, entry, ask)
+        case "abandon":
+            steps = plans.writes(s.claimed, "abandon", over=True)
+            return replace(s, back=ask, steps=steps, cursor=0, flight=None, hold=None, paused=False)
+        case _:
+            assert_never(ask.verb)
+
+
+def _listed(s: State, entry: Entry, steps: tuple[Step, ...]) -> State:
+    """Another forward list: preparation goes on where it was, anything later starts at the first new step."""
+    ready = len(plans.preparation(steps))
+    preparing = s.cursor < ready
+    return replace(
+        s,
+        steps=steps,
+        cursor=s.cursor if preparing else ready,
+        flight=s.flight if preparing else None,
+        hold=None,
+        paused=False,
+        step_at=entry.at,
+        patience_from=entry.at,
+    )
+
+
+def _resumed(s: State, entry: Entry, ask: Asked) -> State:
+    fresh = {held.name: held for held in ask.now}
+    steps = s.steps
+    if ask.restore:
+        weighed = s.weight > 0 or s.cursor > plans.place(s.steps, Turn()) + 1
+        again = plans.writes(s.claimed, "weight" if weighed else "claim", s.weight, over=True)
+        steps = (*steps[: s.cursor], *again, *steps[s.cursor :])
+    return replace(
+        s,
+        steps=steps,
+        known=tuple(fresh.get(held.name, held) for held in s.known),
+        pending=() if ask.now else s.pending,
+        flight=None if ask.restore else s.flight,
+        paused=False,
+        hold=None,
+        patience_from=entry.at,
+        seen=replace(s.seen, drift=()),
+    )

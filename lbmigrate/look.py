@@ -1,0 +1,235 @@
+"""One look at the world: a slice of probing, what every server serves, what the primary holds, both sides' counters."""
+
+from collections.abc import Callable
+
+from lbmigrate import caches
+from lbmigrate.errors import LbmigrateError
+from lbmigrate.events import Saw, SideSeen
+from lbmigrate.facts import differences, lagging, turned_at
+from lbmigrate.fold import State
+from lbmigrate.gate import Gate
+from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
+from lbmigrate.parts import Parts, Ring
+from lbmigrate.plan import Soak
+from lbmigrate.value import replace
+
+EAGER = 0.01  # seconds between two polls of the servers just after a write
+CALM = 1.0  # and when nothing is awaited
+SIDES: tuple[SideName, SideName] = ("a", "b")
+
+
+def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> Saw:
+    """Watch until then at the latest; earlier when a verdict, the gate or what is served changes, or `wake` says so."""
+    tally = Tally(parts, state)
+    probing = parts.prober.start(max(0.0, until - parts.clock.now()), tally.sample)
+    state = _poll_until(parts, state, probing.wait, wake)
+    seconds = probing.stop()
+    seen = replace(state.seen, at=parts.clock.now(), **tally.sums(seconds))
+    seen = replace(seen, **_primary(parts, state))
+    state = replace(state, seen=seen, at=seen.at)
+    lag = (state.seen.lag_since or seen.at) if lagging(state) else 0.0
+    seen = replace(seen, lag_since=lag, soaked=_soaked(state, seconds, seen.at), **_sides(parts, state))
+    return Saw(seconds, state.by.partition(":")[0], tally.outcomes(), seen)
+
+
+def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake: Callable[[], bool]) -> State:
+    """Poll the servers until the slice ends or the set of lagging ones changes."""
+    before = lagging(state)
+    pause = EAGER if before else CALM
+    while True:
+        state = _polled(parts, state)
+        if lagging(state) != before or wake() or wait(pause):
+            return state
+        pause = min(pause * 1.3, CALM)
+
+
+def _polled(parts: Parts, state: State) -> State:
+    assert state.plan is not None
+    clock = state.seen.clock
+    for index, zone in enumerate(parts.zones):
+        names = [name for batch in state.plan.batches if batch.zone == index for name in batch.names]
+        clock = caches.note(clock, zone.served(names), parts.clock.now())
+    return replace(state, seen=replace(state.seen, clock=clock))
+
+
+def _soaked(state: State, seconds: float, at: float) -> float:
+    """Seconds watched after caches had turned, at this stage."""
+    begun = turned_at(state)
+    before = state.seen.soaked
+    return before if begun is None else before + max(0.0, min(seconds, at - begun))
+
+
+class Tally:
+    """What a slice's samples add up to. The gate judges only once B was proven to answer as A does."""
+
+    def __init__(self, parts: Parts, state: State) -> None:
+        spec, seen = state.soft.gate, state.seen
+        rates = [state.soft.probes[channel.probe].rate for channel in parts.channels]
+        self._parts, self._state = parts, state
+        self._gate = Gate(spec, rates, seen.gate)
+        self._fresh = seen.stage != state.stage
+        if self._fresh:
+            self._gate.stage()
+        self._runs: list[list[str]] = [[] for _ in parts.channels]
+        self._counts = {name: {"ok": 0, "failed": 0, "own": 0} for name in SIDES}
+        self._why = {"a": seen.a.why, "b": seen.b.why}
+        self._controls = [0, 0]
+
+    def sample(self, sample: Sample) -> bool:
+        """Take one sample; True when the slice should end, because something just became known."""
+        if isinstance(sample, ControlSeen):
+            self._controls[not sample.ok] += 1
+            return False
+        before = self._turning()
+        self._side("a", sample.channel, sample.a)
+        self._side("b", sample.channel, sample.b)
+        self._runs[sample.channel].append("oabx"[(not sample.a.ok) + 2 * (not sample.b.ok)])
+        if self._state.proven:
+            self._gate.pair(sample.channel, not sample.a.ok, not sample.b.ok)
+        return self._turning() != before
+
+    def _side(self, name: SideName, channel: int, result: Result) -> None:
+        self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
+        self._counts[name]["ok" if result.ok else "failed"] += 1
+        self._counts[name]["own"] += result.answered
+        if not result.ok:
+            self._why[name] = result.why
+
+    def _turning(self) -> tuple[object, ...]:
+        """What ends a slice when it changes."""
+        rings = self._parts.rings
+        verdicts = tuple(_state_of(ring) for name in SIDES for ring in rings[name])
+        passed = isinstance(self._state.step, Soak) and self._gate.passed
+        return (*verdicts, self._gate.alarmed, passed)
+
+    def outcomes(self) -> tuple[str, ...]:
+        """The slice's pairs, run-length coded per channel."""
+        return tuple(_run_lengths(run) for run in self._runs)
+
+    def sums(self, seconds: float) -> dict[str, object]:
+        """The fields of Seen that samples add to."""
+        seen, at = self._state.seen, self._parts.clock.now()
+        self._parts.run += seconds
+        good, bad = self._controls
+        return {
+            "gate": self._gate.state(),
+            "stage": self._state.stage,
+            "alarm": self._gate.alarm,
+            "promote": self._gate.promote,
+            "pairs": self._gate.pairs,
+            "run": self._parts.run,
+            "watched": seconds if self._fresh else seen.watched + seconds,
+            "soaked": 0.0 if self._fresh else seen.soaked,
+            "controls": seen.controls if not good + bad else ("bad" if bad > good else "ok"),
+            "a": self._side_sum("a", seen.a, at),
+            "b": self._side_sum("b", seen.b, at),
+        }
+
+    def _side_sum(self, name: SideName, before: SideSeen, at: float) -> SideSeen:
+        counts = self._counts[name]
+        rings = tuple(ring.text(at) for ring in self._parts.rings[name])
+        return replace(before, recent=rings, why=self._why[name], **counts)
+
+
+def _state_of(ring: Ring) -> str:
+    return "unknown" if not ring.full() else "bad" if ring.bad() else "ok"
+
+
+def _run_lengths(outcomes: list[str]) -> str:
+    """`ooob` becomes `o3b1`."""
+    coded: list[tuple[str, int]] = []
+    for one in outcomes:
+        if coded and coded[-1][0] == one:
+            coded[-1] = (one, coded[-1][1] + 1)
+        else:
+            coded.append((one, 1))
+    return "".join(f"{letter}{count}" for letter, count in coded)
+
+
+# ---------------------------------------------------------------- the primary
+
+
+def _primary(parts: Parts, state: State) -> dict[str, object]:
+    """Does the zone hold what we left there? A read that fails says so; it is never taken for "no record"."""
+    assert state.plan is not None
+    drift: list[str] = []
+    ttls: list[tuple[str, str, int]] = []
+    gone: list[bool] = []
+    skew = state.seen.skew
+    try:
+        for index in state.claimed:
+            records = parts.zones[state.plan.batches[index].zone].read(state.plan.batches[index].names)
+            if records.server_time is not None:
+                skew = records.server_time - parts.clock.now()
+            for held in records.held:
+                drift += differences(state, held)
+                ttls += _odd_ttls(state, held)
+                gone.append(_gone(state, held))
+    except LbmigrateError as wrong:
+        return {"unreadable": str(wrong)}
+    every = bool(gone) and all(gone)
+    return {"drift": () if every else tuple(drift), "gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": ""}
+
+
+def _odd_ttls(state: State, held: Held) -> list[tuple[str, str, int]]:
+    known = {r.rtype: r.ttl for option in state.known if option.name == held.name for r in option.rrsets}
+    return [(held.name, r.rtype, r.ttl) for r in held.rrsets if known.get(r.rtype, r.ttl) != r.ttl]
+
+
+def _gone(state: State, held: Held) -> bool:
+    """Somebody rolled back without this journal: no fence, and the originals in place."""
+    assert state.plan is not None
+    known = next(option for option in state.known if option.name == held.name)
+    original = next(option for option in state.plan.originals if option.name == held.name)
+    return known.fence is not None and held == original
+
+
+# ---------------------------------------------------------------- the sides
+
+
+def _sides(parts: Parts, state: State) -> dict[str, object]:
+    return {name: _side(parts, state, name) for name in SIDES}
+
+
+def _side(parts: Parts, state: State, name: SideName) -> SideSeen:
+    """One side's own word. Nothing of ours is under way now, so its counters hold exactly our probes of this slice."""
+    before = state.seen.a if name == "a" else state.seen.b
+    try:
+        now = parts.sides[name].look()
+    except LbmigrateError as wrong:
+        return replace(before, up=None, requests=None, active=None, quiet=(), why=before.why or str(wrong))
+    sick = tuple(f"{b.pool}/{b.name}" for b in now.backends if b.healthy is False)
+    foreign = _foreign(before, now)
+    return replace(
+        before,
+        up=now.up,
+        process=now.process,
+        requests=now.requests,
+        errors=now.errors,
+        active=now.active,
+        clients=now.clients,
+        sick=sick,
+        total=before.total + (foreign or 0),
+        quiet=_quiet(state, name, before, now, foreign),
+    )
+
+
+def _foreign(before: SideSeen, now: Look) -> int | None:
+    """Requests since the last look that were not our probes; None across a gap in the counters."""
+    if now.requests is None or before.requests is None or now.process != before.process:
+        return None
+    return max(0, now.requests - before.requests - before.own)
+
+
+def _quiet(
+    state: State, name: SideName, before: SideSeen, now: Look, foreign: int | None
+) -> tuple[tuple[float, int], ...]:
+    """The record that an idle proof needs: where counting began, then every slice with foreign requests."""
+    leaving = "b" if state.back else "a" if state.weight == 100 else None
+    if name != leaving or now.requests is None:
+        return ()
+    if foreign is None or not before.quiet:
+        return ((state.at, 0),)
+    kept = before.quiet if not foreign else (*before.quiet, (state.at, foreign))
+    horizon = state.at - state.soft.retire.idle_for
+    return (kept[0], *(one for one in kept[1:] if one[0] > horizon))

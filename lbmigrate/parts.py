@@ -1,0 +1,66 @@
+"""What the engine works with: the drivers of one migration, and the clock. The simulation brings its own."""
+
+from collections import deque
+from typing import Protocol
+
+from lbmigrate.model import Balancer, Channel, Prober, SideName, Zone
+
+
+class Clock(Protocol):
+    """Wall-clock time in Unix seconds."""
+
+    def now(self) -> float:
+        """The present moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass without watching."""
+
+
+class Ring:
+    """The last probes of one side on one channel, as far as they tell of now: 20, none older than 10 s."""
+
+    SIZE = 20
+    AGE = 10.0
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, bool]] = deque(maxlen=self.SIZE)
+
+    def add(self, at: float, ok: bool) -> None:
+        """Note one probe."""
+        self._seen.append((at, ok))
+
+    def text(self, at: float) -> str:
+        """As the journal has it: "1" ok, "0" failed, oldest first."""
+        return "".join("1" if ok else "0" for when, ok in self._seen if at - when <= self.AGE)
+
+    def bad(self) -> bool:
+        """At least half of a full ring failed."""
+        return len(self._seen) == self.SIZE and 2 * sum(not ok for _, ok in self._seen) >= self.SIZE
+
+    def full(self) -> bool:
+        """Enough probes for a verdict."""
+        return len(self._seen) == self.SIZE
+
+
+class Parts:
+    """The drivers of one migration. Rings live as long as the process: a verdict is of now, and not inherited."""
+
+    def __init__(
+        self,
+        zones: tuple[Zone, ...],
+        a: Balancer,
+        b: Balancer,
+        prober: Prober,
+        channels: tuple[Channel, ...],
+        clock: Clock,
+    ) -> None:
+        self.zones = zones
+        self.sides: dict[SideName, Balancer] = {"a": a, "b": b}
+        self.prober = prober
+        self.channels = channels
+        self.clock = clock
+        self.rings: dict[SideName, tuple[Ring, ...]] = {
+            "a": tuple(Ring() for _ in channels),
+            "b": tuple(Ring() for _ in channels),
+        }
+        self.run = 0.0

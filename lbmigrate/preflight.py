@@ -1,0 +1,102 @@
+"""`check`: every precondition proven against the real systems, changing nothing."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from lbmigrate import dns
+from lbmigrate.assemble import planned, survey
+from lbmigrate.errors import LbmigrateError
+from lbmigrate.fold import State
+from lbmigrate.model import ControlSeen, PairSeen, Sample
+from lbmigrate.parts import Parts
+from lbmigrate.plan import attainable, zone_of
+from lbmigrate.render import ttl_of
+from lbmigrate.spec import Config
+from lbmigrate.value import value
+
+PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the controls
+
+
+@value
+class Finding:
+    """One line of `check`: ok, hint (worth a thought), no (start would refuse)."""
+
+    level: Literal["ok", "hint", "no"]
+    what: str
+
+
+def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
+    """Every precondition, each with what was seen."""
+    found = [Finding("ok", f"config {config.path}: {len(config.bound.names)} name(s)")]
+    if state.active:
+        return [*found, Finding("ok", f"attempt {state.attempt} is under way; see: lbmigrate status")]
+    steps: tuple[Callable[[Parts, Config], list[Finding]], ...] = (_zones, _names, _sides, _probes)
+    for step in steps:
+        try:
+            found += step(parts, config)
+        except LbmigrateError as wrong:
+            found.append(Finding("no", str(wrong)))
+    return found
+
+
+def _zones(parts: Parts, config: Config) -> list[Finding]:
+    found: list[Finding] = []
+    for index, entry in enumerate(config.bound.dns):
+        names = [name for name in config.bound.names if zone_of(config.bound, name) == index]
+        found.append(Finding("ok", f"{entry.zone} at {entry.server}: the key may read it"))
+        found += [Finding("hint", line) for line in dns.make(entry).check(names)]
+        silent = {one.server: one.error for one in parts.zones[index].served(names) if one.error}
+        found += [Finding("no", f"{server} does not serve {entry.zone}: {error}") for server, error in silent.items()]
+    return found
+
+
+def _names(parts: Parts, config: Config) -> list[Finding]:
+    originals = survey(config.bound, parts.zones)
+    plan = planned(config.bound, originals)
+    before, during = ttl_of(plan)
+    can = " ".join(map(str, attainable(config.bound, originals)))
+    found = [Finding("ok", f"attainable weights: {can}; TTL {before} s, {during} s while under way")]
+    if during > 300:
+        found.append(Finding("hint", f"a TTL of {during} s makes every stage and every undo that slow; set ttl: 60s"))
+    return found
+
+
+def _sides(parts: Parts, config: Config) -> list[Finding]:
+    blueprint = parts.sides["a"].describe()
+    look = parts.sides["a"].look()
+    sick = [f"{one.pool}/{one.name}" for one in look.backends if one.healthy is False]
+    found = [Finding("ok", f"A ({config.bound.a.driver}): {len(blueprint.backends)} backend(s), up")]
+    found += [Finding("hint", f"A finds {', '.join(sick)} unhealthy")] if sick else []
+    if look.requests is None:
+        found.append(Finding("hint", "A has no counters: it cannot be proven idle and will be left running"))
+    parts.sides["b"].check(blueprint)
+    return [*found, Finding("ok", f"B ({config.bound.b.driver}): its configuration is accepted by the software itself")]
+
+
+def _probes(parts: Parts, config: Config) -> list[Finding]:
+    failures: dict[str, str] = {}
+    seen = {"a": 0}
+
+    def sample(one: Sample) -> bool:
+        match one:
+            case PairSeen():
+                seen["a"] += 1
+                if not one.a.ok:
+                    failures["A"] = one.a.why
+            case ControlSeen():
+                if not one.ok:
+                    failures[one.url] = one.why
+        return False
+
+    probing = parts.prober.start(PROBING, sample)
+    while not probing.wait(PROBING):
+        continue
+    probing.stop()
+    found = [Finding("no", f"{who} does not answer the probe as expected: {why}") for who, why in failures.items()]
+    found += [] if found else [Finding("ok", f"A answered {seen['a']} probes as expected")]
+    if not config.soft.controls:
+        found.append(
+            Finding("hint", "no controls: a blind prober cannot be told from a dead B; name a site under controls:")
+        )
+    slow = [probe.url for probe in config.soft.probes if probe.rate < 2]
+    return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in slow]

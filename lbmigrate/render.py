@@ -1,0 +1,331 @@
+"""State as text and as the status document. Pure: from the journal alone."""
+
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from lbmigrate.decide import Wait, decide, phase
+from lbmigrate.events import (
+    Asked,
+    Began,
+    Changed,
+    Cleared,
+    Configured,
+    Ended,
+    Entry,
+    Finished,
+    Hold,
+    Left,
+    Opened,
+    Passed,
+    Saw,
+    SideSeen,
+    Started,
+    Took,
+    TurnedBack,
+)
+from lbmigrate.facts import present, turned_at, verdict
+from lbmigrate.fold import State
+from lbmigrate.model import Side
+from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write, lowered
+
+
+def iso(at: float | None) -> str | None:
+    """RFC 3339, UTC, whole seconds."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(at: float) -> str:
+    """The local time of day."""
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """A duration as people write it: 0.4 s, 45 s, 5 min 10 s, 2 h 5 min."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+
+
+def safe(text: str) -> str:
+    """Text from elsewhere, with everything that a terminal would obey made visible."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+# ---------------------------------------------------------------- the status document
+
+
+def document(s: State) -> dict[str, Any]:
+    """The contract's status document; a field that is not known is None."""
+    gate = s.soft.gate
+    return {
+        "migration": s.migration or None,
+        "workflow": s.plan.workflow if s.plan else None,
+        "phase": phase(s),
+        "outcome": s.outcome or None,
+        "weight": s.weight if s.plan else None,
+        "stage": stage_number(s),
+        "stages": [stage.weight for stage in s.plan.bound.stages] if s.plan else [],
+        "fence": _fence(s),
+        "plan": s.digest or None,
+        "names": _names(s),
+        "sides": _sides(s),
+        "observed": observed(s),
+        "controls": s.seen.controls,
+        "gate": {
+            "alarm": round(s.seen.alarm, 4),
+            "alarm_at": 1 / gate.alpha,
+            "promote": round(s.seen.promote, 4),
+            "promote_at": 1 / gate.beta,
+            "pairs": s.seen.pairs,
+        },
+        "caches_turn_at": iso(turned_at(s) or None) if s.active else None,
+        "watched_seconds": round(s.seen.watched),
+        "next": following(s),
+        "undo_by": iso(undo_by(s)),
+        "last_event": {"seq": s.seq, "at": iso(s.last_at), "event": s.last} if s.seq else None,
+    }
+
+
+def stage_number(s: State) -> int | None:
+    """The present stage, counted from 0; None before the first, and at a weight that is no stage."""
+    weights = [stage.weight for stage in s.plan.bound.stages] if s.plan else []
+    return weights.index(s.weight) if s.weight in weights else None
+
+
+def _fence(s: State) -> int | None:
+    numbers = [held.fence.number for held in s.known if held.fence]
+    return max(numbers, default=None)
+
+
+def _asked(s: State) -> int:
+    return s.step.weight if isinstance(s.step, Write) and s.step.target == "weight" and not s.back else s.weight
+
+
+def _names(s: State) -> list[dict[str, Any]]:
+    if s.plan is None:
+        return []
+    zones = {name: s.plan.bound.dns[batch.zone].zone for batch in s.plan.batches for name in batch.names}
+    return [
+        {
+            "name": held.name,
+            "zone": zones[held.name],
+            "scheme": "addresses",
+            "ttl": min((r.ttl for r in held.rrsets), default=None),
+            "asked": _asked(s),
+            "attained": s.weight,
+            "served": served(s, held.name),
+        }
+        for held in s.known
+    ]
+
+
+def served(s: State, name: str = "") -> float | None:
+    """B's share of the addresses that the authoritative servers hand out, percent, over all servers and families."""
+    if s.plan is None:
+        return None
+    b = s.plan.bound.b.addresses
+    answers = [one.rdatas for one in s.seen.clock if one.rdatas and name in ("", one.name)]
+    shares = [100 * sum(address in b for address in rdatas) / len(rdatas) for rdatas in answers]
+    return round(sum(shares) / len(shares), 2) if shares else None
+
+
+def _sides(s: State) -> dict[str, Any]:
+    if s.plan is None:
+        return {}
+    pairs = (("a", s.plan.bound.a, s.seen.a, s.base[0]), ("b", s.plan.bound.b, s.seen.b, s.base[1]))
+    return {name: _side(side, seen, base) for name, side, seen, base in pairs}
+
+
+def _side(side: Side, seen: SideSeen, base: int) -> dict[str, Any]:
+    requests = None if seen.requests is None else seen.total - base
+    return {
+        "verdict": verdict(seen),
+        "addresses": list(side.addresses),
+        "requests": requests,
+        "active": seen.active,
+    }
+
+
+def observed(s: State) -> float | None:
+    """B's share of the clients' requests since the present weight was set, by the sides' own counters, percent."""
+    if s.seen.a.requests is None or s.seen.b.requests is None:
+        return None
+    a, b = s.seen.a.total - s.base[0], s.seen.b.total - s.base[1]
+    return round(100 * b / (a + b), 2) if a + b else None
+
+
+def undo_by(s: State) -> float | None:
+    """When caches would have forgotten B, were it taken out of DNS now; None while no client can know B."""
+    if not s.active or not s.shown or s.plan is None or s.retired:
+        return None
+    ttls = [ttl for ttl, _ in present(s).values()]
+    return s.at + max(ttls, default=0) + max(1.0, s.soft.cache_margin)
+
+
+def following(s: State) -> str | None:
+    """What happens next, in words."""
+    if not s.active:
+        return None
+    if s.hold and s.hold.for_good:
+        return "lbmigrate resume, or lbmigrate rollback"
+    now = decide(s)
+    waits = f"wait for {now.why}" if isinstance(now, Wait) else None
+    left = [tell_step(step) for step in s.steps[s.cursor : s.cursor + 2]]
+    return ", then ".join([waits, *left[1:]] if waits else left) or "the end"
+
+
+def tell_step(step: Step) -> str:
+    """One step of a plan, in words."""
+    match step:
+        case Write(_, "claim"):
+            return "claim the names, lower the TTL"
+        case Write(_, "weight", weight):
+            return f"weight {weight}"
+        case Write(_, "release"):
+            return "restore the TTL, remove the fence"
+        case Write(_, "restore"):
+            return "put the zone back as it was"
+        case Write():
+            return "remove the fence"
+        case StandUp():
+            return "stand B up with every backend"
+        case Prove():
+            return "prove that B answers as A does"
+        case Turn():
+            return "let caches turn"
+        case Soak(weight):
+            return f"soak at {weight}"
+        case Drain(side):
+            return f"prove {side.upper()} idle"
+        case Stop(side):
+            return f"{'retire A' if side == 'a' else 'stop B'}"
+        case _:
+            assert_never(step)
+
+
+# ---------------------------------------------------------------- text
+
+
+def status_text(s: State) -> str:
+    """`status` for people."""
+    doc = document(s)
+    if s.plan is None:
+        return f"{s.migration or 'no migration'}: nothing under way; begin with: lbmigrate start"
+    lines = [f"{s.migration}  {doc['phase']}  weight {s.weight} %  stages {' '.join(map(str, doc['stages']))}"]
+    if s.outcome:
+        lines.append(f"  outcome   {s.outcome}{': ' + safe(s.outcome_why) if s.outcome_why else ''}")
+    if s.hold:
+        lines.append(f"  held      {safe(s.hold.why)} (since {iso(s.hold.at)})")
+    for name in doc["names"]:
+        lines.append(f"  {name['name']}  asked {name['asked']} %  served {name['served']} %  ttl {name['ttl']} s")
+    lines.append(f"  observed  {doc['observed']} % of the requests at B since this weight was set")
+    for key, side in doc["sides"].items():
+        lines.append(
+            f"  {key.upper()} {side['verdict']:8} {' '.join(side['addresses'])}  "
+            f"requests {side['requests']}  active {side['active']}"
+        )
+    gate = doc["gate"]
+    lines.append(
+        f"  gate      alarm {gate['alarm']:.2f} of {gate['alarm_at']:.0f}, "
+        f"evidence {gate['promote']:.1f} of {gate['promote_at']:.0f}, {gate['pairs']} pairs; controls {doc['controls']}"
+    )
+    lines += [f"  caches    turn at {doc['caches_turn_at']}"] if doc["caches_turn_at"] else []
+    lines += [f"  undo      complete by {doc['undo_by']} if begun now"] if doc["undo_by"] else []
+    lines += [f"  next      {safe(doc['next'])}"] if doc["next"] else []
+    if s.active:
+        lines += ["", *steps_text(s.steps, s.cursor)]
+    return "\n".join(lines)
+
+
+def steps_text(steps: tuple[Step, ...], cursor: int) -> list[str]:
+    """The list of steps, one line each, with a mark at the cursor (writes of several batches on one line)."""
+    lines: list[str] = []
+    for index, step in enumerate(steps):
+        if isinstance(step, Write) and step.batch:
+            continue
+        mark = ">" if index == cursor else "x" if index < cursor else " "
+        lines.append(f"  {mark} {tell_step(step)}")
+    return lines
+
+
+def plan_text(plan: Plan, waits: list[tuple[str, str, str]], digest: str, can: tuple[int, ...]) -> str:
+    """`plan` for people: step, wait, and what undo costs there."""
+    width = max(len(step) for step, _, _ in waits)
+    gap = max(len(wait) for _, wait, _ in waits)
+    lines = [
+        f"{plan.bound.migration}: {len(plan.originals)} name(s) from {' '.join(plan.bound.a.addresses)}"
+        f" to {' '.join(plan.bound.b.addresses)}",
+        f"attainable weights: {' '.join(map(str, can))}",
+        f"digest: {digest}",
+        "",
+        f"  {'step':{width}}  {'time':{gap}}  undo",
+    ]
+    lines += [f"  {step:{width}}  {wait:{gap}}  {undo}" for step, wait, undo in waits]
+    return "\n".join(lines)
+
+
+def ttl_of(plan: Plan) -> tuple[int, int]:
+    """The highest original TTL of all names, and what it is while the migration is under way."""
+    highest = max((r.ttl for held in plan.originals for r in held.rrsets), default=0)
+    return highest, lowered(plan, highest)
+
+
+# ---------------------------------------------------------------- events
+
+
+def entry_text(entry: Entry, s: State) -> str:
+    """One journal entry as one line for people; "" for those that only matter to machines."""
+    event = entry.event
+    match event:
+        case Opened() | Took() | Left() | Configured():
+            return ""
+        case Started(attempt, digest):
+            return f"started attempt {attempt}, plan {digest[:19]}…"
+        case Changed(difference):
+            return f"the config differs: {'; '.join(difference)}" if difference else "the config agrees again"
+        case Began(step):
+            return f"begin: {tell_step(step)}"
+        case Ended(step, "done"):
+            return f"done: {tell_step(step)}"
+        case Ended(step, result, why):
+            return f"{result}: {tell_step(step)}: {safe(why)}"
+        case Asked():
+            return f"asked: {event.verb}{f' to {event.weight}' if event.verb == 'shift' else ''}"
+        case Saw():
+            return _saw_text(event, s)
+        case Passed(step, why):
+            return f"passed: {tell_step(step)}{': ' + why if why else ''}"
+        case TurnedBack(_, why):
+            return f"turned back: {safe(why)}"
+        case Hold(_, why, for_good):
+            return f"hold{' until resumed' if for_good else ''}: {safe(why)}"
+        case Cleared():
+            return "hold cleared: its cause is gone"
+        case Finished(outcome, why):
+            return f"finished: {outcome}{': ' + safe(why) if why else ''}"
+        case _:
+            assert_never(event)
+
+
+def _saw_text(saw: Saw, s: State) -> str:
+    seen = saw.after
+    return (
+        f"watched {span(saw.seconds)} at {s.weight} %: A {verdict(seen.a)}, B {verdict(seen.b)}, "
+        f"served {served(s)} %, observed {observed(s)} %, evidence {seen.promote:.3g}, alarm {seen.alarm:.3g}"
+    )
+
+
+def entry_json(entry: Entry, s: State) -> dict[str, Any]:
+    """One line of `run -o json`."""
+    return {
+        "seq": entry.n,
+        "at": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "event": type(entry.event).__name__,
+        "phase": phase(s),
+        "weight": s.weight,
+        "text": entry_text(entry, s),
+    }

@@ -1,0 +1,63 @@
+"""How long each step of a plan takes at least, and what undo costs there. Pure."""
+
+from lbmigrate.gate import pairs_range
+from lbmigrate.plan import Drain, Plan, Soak, Stop, Turn, Write
+from lbmigrate.render import clock, span, tell_step, ttl_of
+from lbmigrate.spec import Soft
+from lbmigrate.value import value
+
+
+@value
+class Due:
+    """One line of a plan: the step in words, its least and its likely most seconds, and undo in words."""
+
+    step: str
+    least: float
+    most: float
+    undo: str
+
+
+def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
+    """Every step that takes time or changes something, in order."""
+    before, during = ttl_of(plan)
+    margin = max(1.0, soft.cache_margin)
+    rate = min((probe.rate for probe in soft.probes), default=1.0)
+    few, many = pairs_range(soft.gate)
+    shown = retired = False
+    lines: list[Due] = []
+    for step in plan.forward:
+        least = most = 0.0
+        match step:
+            case Write(batch, _, weight):
+                if batch:
+                    continue
+                shown = shown or weight > 0
+            case Turn():
+                least = most = before + margin if during < before else 0.0
+            case Soak():
+                rest = during + margin + (soft.soak if step.soak is None else step.soak)
+                least, most = max(rest, few / rate), max(rest, many / rate)
+            case Drain():
+                least, most = soft.retire.idle_for, soft.retire.limit
+            case Stop():
+                retired = True
+            case _:
+                pass
+        lines.append(Due(tell_step(step), least, most, _undo(shown, retired, during + margin)))
+    return tuple(lines)
+
+
+def _undo(shown: bool, retired: bool, caches: float) -> str:
+    if retired:
+        return "none: A is gone"
+    return f"complete within {span(caches)}" if shown else "at once"
+
+
+def rows(due: tuple[Due, ...], now: float) -> list[tuple[str, str, str]]:
+    """The table of `plan`: step, its time with the earliest finishing time of day, undo."""
+    out: list[tuple[str, str, str]] = []
+    for one in due:
+        now += one.least
+        wait = span(one.least) if one.least == one.most else f"{span(one.least)} to {span(one.most)}"
+        out.append((one.step, f"{wait}, done by {clock(now)} at the earliest" if one.most else "", one.undo))
+    return out

@@ -1,0 +1,60 @@
+"""What a person needs to undo by hand: the exact nsupdate commands. Pure, from the journal alone."""
+
+from lbmigrate.fence import encode, owner
+from lbmigrate.fold import State
+from lbmigrate.model import Held
+from lbmigrate.spec import Dns
+
+
+def commands(s: State) -> str:
+    """nsupdate input that puts every claimed name back as it was, on condition that it is still as we left it."""
+    if s.plan is None or not s.active or not s.claimed:
+        return "# nothing to undo: no name is claimed"
+    originals = {held.name: held for held in s.plan.originals}
+    known = {held.name: held for held in s.known}
+    parts = []
+    for index in s.claimed:
+        batch = s.plan.batches[index]
+        lines = [line for name in batch.names for line in _name(known[name], originals[name])]
+        parts.append(_message(s.plan.bound.dns[batch.zone], lines))
+    return "\n".join(parts)
+
+
+def _message(entry: Dns, lines: list[str]) -> str:
+    key = f" -y {entry.tsig.algorithm}:{entry.tsig.name}:SECRET  # SECRET: {entry.tsig.secret}" if entry.tsig else ""
+    head = [
+        f"nsupdate -v{key.partition('  #')[0]} <<'END'",
+        f"server {entry.server} {entry.port}",
+        f"zone {entry.zone}",
+    ]
+    note = [f"# {key.partition('  # ')[2]}"] if key else []
+    return "\n".join([*note, *head, *lines, "send", "answer", "END"])
+
+
+def _name(now: Held, then: Held) -> list[str]:
+    lines = [f"prereq yxrrset {r.name} {r.rtype} {rdata}" for r in now.rrsets for rdata in r.rdatas]
+    if now.fence:
+        strings = " ".join(f'"{part}"' for part in _escaped(encode(now.fence)))
+        lines.append(f"prereq yxrrset {owner(now.name)} TXT {strings}")
+    for r in now.rrsets:
+        lines.append(f"update delete {r.name} {r.rtype}")
+    for r in then.rrsets:
+        lines += [f"update add {r.name} {r.ttl} {r.rtype} {rdata}" for rdata in r.rdatas]
+    return [*lines, f"update delete {owner(now.name)} TXT"]
+
+
+def _escaped(strings: tuple[str, ...]) -> list[str]:
+    return [text.replace("\\", "\\\\").replace('"', '\\"') for text in strings]
+
+
+def leftovers(s: State) -> str:
+    """What `abandon` leaves behind, a line each."""
+    if s.plan is None:
+        return "nothing is left"
+    lines = [
+        f"left as it is: {held.name} {r.rtype} {' '.join(r.rdatas)} ttl {r.ttl}"
+        for held in s.known
+        for r in held.rrsets
+    ]
+    lines += ["left running: B"] if s.stood else []
+    return "\n".join([*lines, f"left as it is: A at {' '.join(s.plan.bound.a.addresses)}"])

@@ -1,0 +1,35 @@
+"""Who is at work: this process, named so that its death is noticed at once on the same machine."""
+
+import os
+import socket
+from pathlib import Path
+
+from lbmigrate.events import Worker
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""  # no such file on this system: others then wait for the lease
+
+
+def _started(pid: int) -> int | None:
+    """Start time in clock ticks since boot (proc(5), field 22); None when there is no such process, or it is dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def here() -> Worker:
+    """This process."""
+    return Worker(socket.gethostname(), os.getpid(), _started(os.getpid()) or 0, _boot())
+
+
+def alive(worker: Worker) -> bool | None:
+    """Whether that worker still runs; None where this machine cannot tell (another host, or no /proc)."""
+    if worker.host != socket.gethostname() or not worker.boot:
+        return None
+    return worker.boot == _boot() and _started(worker.pid) == worker.started
