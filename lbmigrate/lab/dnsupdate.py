@@ -18,6 +18,7 @@ from dns.rdataset import Rdataset
 from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
+from lbmigrate.lab import hostnames
 from lbmigrate.lab.dnszone import Node, Nodes, Zone
 
 SIGNED_TYPES = frozenset({RdataType.RRSIG, RdataType.NSEC, RdataType.NSEC3})
@@ -57,7 +58,9 @@ def _permitted(one: RRset) -> Rcode:
         return Rcode.FORMERR
     if one.deleting is not None and one.ttl != 0:
         return Rcode.FORMERR
-    return Rcode.REFUSED if one.rdtype in SIGNED_TYPES else Rcode.NOERROR
+    if one.rdtype in SIGNED_TYPES or (one.deleting is None and not hostnames.fit(one)):
+        return Rcode.REFUSED
+    return Rcode.NOERROR
 
 
 def _prerequisites(zone: Zone, message: dns.update.UpdateMessage) -> Rcode:

@@ -99,7 +99,7 @@ class Answer:
 
 
 def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
-    """What the zone answers; CNAMEs are followed while they stay inside the zone."""
+    """What the zone answers; CNAMEs are followed while they stay inside the zone, a loop is a SERVFAIL."""
     chain: list[RRset] = []
     for _ in range(LONGEST_CHAIN):
         if not name.is_subdomain(zone.origin):
@@ -112,7 +112,7 @@ def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
             return _final(zone, name, chain, found)
         chain.append(rrset(name, node[RdataType.CNAME]))
         name = node[RdataType.CNAME][0].target
-    return Answer(Rcode.NOERROR, answer=tuple(chain))
+    return Answer(Rcode.SERVFAIL, answer=tuple(chain))
 
 
 def _matching(node: Node, name: Name, rtype: RdataType) -> list[RRset]:

@@ -29,7 +29,8 @@ key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};
 options {{
   directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
   listen-on port {port} {{ {address}; }}; listen-on-v6 {{ none; }};
-  recursion no; dnssec-validation no; empty-zones-enable no; allow-query {{ any; }};
+  recursion no; dnssec-validation no; empty-zones-enable no; minimal-responses yes;
+  allow-query {{ any; }};
   notify {notify}; notify-delay 0; serial-query-rate 1000; startup-notify-rate 1000;
 }};
 controls {{ }};
