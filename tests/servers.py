@@ -17,6 +17,8 @@ from pathlib import Path
 import dns.exception
 import dns.message
 import dns.query
+import dns.rcode
+import dns.update
 
 from lbmigrate.errors import Failed
 from lbmigrate.lab.process import Process, freeport
@@ -104,9 +106,33 @@ class Server:
         """The zone but for the SOA."""
         return [line for line in self.zone() if " SOA " not in line]
 
-    def serial(self) -> int:
-        """The SOA's serial."""
-        return int(next(line for line in self.zone() if " SOA " in line).split()[6])
+    def edit(self, change: Callable[[dns.update.UpdateMessage], None]) -> None:
+        """Change the zone by hand: an UPDATE without prerequisites. Raises Failed."""
+        message = dns.update.UpdateMessage(ORIGIN, keyring=KEY.tsig())
+        change(message)
+        reply = dns.query.tcp(message, HOST, 5, self.port)
+        if reply.rcode():
+            raise Failed(f"editing {ORIGIN} on {self.kind}: {dns.rcode.to_text(reply.rcode())}")
+
+    def restore(self, before: list[str]) -> None:
+        """Make the records those of `before` again."""
+        now = self.records()
+        touched = {tuple(line.split()[:4:3]) for line in set(now) ^ set(before)}
+        if touched:
+            self.edit(lambda message: _rewrite(message, touched, before))
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
+
+
+def _rewrite(message: dns.update.UpdateMessage, touched: set[tuple[str, ...]], before: list[str]) -> None:
+    for name, rtype in touched:
+        message.delete(name, rtype)
+    for line in before:
+        name, ttl, _, rtype, rdata = line.split(" ", 4)
+        if (name, rtype) in touched:
+            message.add(name, int(ttl), rtype, rdata)
 
 
 NAMED = """
@@ -271,10 +297,12 @@ class Tap:
     """A TCP proxy before a name server: keeps every message seen, and does with each answer what `treat` says.
 
     `treat(answer)` returns what the client gets; b"" is silence, None closes the connection.
+    `deliver(question)` says whether the server gets it.
     """
 
     def __init__(self, port: int) -> None:
         self.treat: Callable[[bytes], bytes | None] = lambda wire: wire
+        self.deliver: Callable[[bytes], bool] = lambda _: True
         self.sent: list[bytes] = []
         self._to = (HOST, port)
         self._open: list[socket.socket] = []
@@ -299,7 +327,10 @@ class Tap:
         with contextlib.suppress(OSError):
             for wire in frames(client):
                 self.sent.append(wire)
-                server.sendall(struct.pack("!H", len(wire)) + wire)
+                if self.deliver(wire):
+                    server.sendall(struct.pack("!H", len(wire)) + wire)
+                else:
+                    client.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):

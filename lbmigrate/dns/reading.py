@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 class Seen(NamedTuple):
     """One name as the answers show it. `sure`: proven to be a node of its own, not a wildcard's shadow.
 
-    `foreign`: a TXT that is no fence was answered at the fence's place.
+    `foreign`: a TXT that is no fence, or an alias, was answered at the fence's place.
     """
 
     held: Held
@@ -70,7 +70,7 @@ def interpret(asked: Asked, name: dns.name.Name, replies: list[dns.message.Messa
     mark = _fence(name, strings)
     held = Held(text_of(name), tuple(rrset_of(one) for one in found), mark)
     sure = mark is not None or name == asked.zone or txt.rcode() == dns.rcode.NXDOMAIN
-    return Seen(held, sure, bool(strings) and mark is None)
+    return Seen(held, sure, bool(txt.answer) and mark is None)
 
 
 def _fence(name: dns.name.Name, strings: list[tuple[str, ...]]) -> Fence | None:

@@ -85,7 +85,9 @@ class Rfc2136:
     def _own(self, name: dns.name.Name, seen: Seen) -> Held:
         """What is the name's own: a wildcard above or beneath it can make answers that no prerequisite will find."""
         if seen.foreign and self._in_use(fence_name(name)):
-            raise Refused(f"{fence_name(name)}: holds a TXT that is not lbmigrate's; remove it, or leave the name out")
+            raise Refused(
+                f"{fence_name(name)}: holds what is not lbmigrate's (TXT or CNAME); remove it, or leave the name out"
+            )
         if seen.sure or not seen.held.rrsets or self._in_use(name):
             return seen.held
         return Held(seen.held.name, ())

@@ -165,28 +165,28 @@ class Primary:
             reply = dns.message.from_wire(wire, keyring=False)
         except (dns.exception.DNSException, ValueError, struct.error):
             return Unreachable(f"asking {self.where}: an unreadable answer ({type(wrong).__name__}); try again")
-        return _verdict(self.where, self.key, reply, asked, wrong)
+        return _verdict(f"asking {self.where} about {self._entry.zone}", self.key, reply, asked, wrong)
 
 
 def _verdict(
-    where: str, key: str, reply: dns.message.Message, asked: dns.message.Message, wrong: Exception
+    what: str, key: str, reply: dns.message.Message, asked: dns.message.Message, wrong: Exception
 ) -> Denied | Unreachable:
     said = dns.rcode.to_text(reply.rcode())
     if reply.tsig is None:
         why = f"{said}, unsigned: {key} rejected, or the zone is not served there"
-        return Unsigned(f"asking {where}: {why}; compare name, algorithm and secret of the key, both clocks, the zone")
+        return Unsigned(f"{what}: {why}; compare name, algorithm and secret of the key, both clocks, the zone")
     error = _tsig(reply).error
     match error:
         case dns.rcode.BADKEY:
-            return Denied(f"asking {where}: {key} rejected (BADKEY), it is unknown there; compare name and algorithm")
+            return Denied(f"{what}: {key} rejected (BADKEY), it is unknown there; compare name and algorithm")
         case dns.rcode.BADSIG:
-            return Denied(f"asking {where}: {key} rejected (BADSIG), its secret differs there; compare the secrets")
+            return Denied(f"{what}: {key} rejected (BADSIG), its secret differs there; compare the secrets")
         case dns.rcode.BADTIME:
-            return Denied(f"asking {where}: {key} rejected (BADTIME), {_skew(reply, asked)}; set the clocks (NTP)")
+            return Denied(f"{what}: {key} rejected (BADTIME), {_skew(reply, asked)}; set the clocks (NTP)")
         case dns.rcode.NOERROR:
-            return Unsigned(f"asking {where}: the answer's signature is not valid ({type(wrong).__name__}); compare"
+            return Unsigned(f"{what}: the answer's signature is not valid ({type(wrong).__name__}); compare"
                             f" {key} on both sides, see what answers there")  # fmt: skip
-    return Denied(f"asking {where}: {key} rejected ({dns.rcode.to_text(error, tsig=True)}); compare it on both sides")
+    return Denied(f"{what}: {key} rejected ({dns.rcode.to_text(error, tsig=True)}); compare it on both sides")
 
 
 def _skew(reply: dns.message.Message, asked: dns.message.Message) -> str:
