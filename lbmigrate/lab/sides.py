@@ -133,6 +133,7 @@ class Sides:
         self.place, self.real = place, real
         self.programs = programs(scenario, place.directory, real)
         self._scenario = scenario
+        self.killed: set[str] = set()
         self._a = Process((self.programs["a"], "-db", "-f", str(place.config("a"))), place.directory / "a.log")
         self._apps = [self._app(number, *at) for number, at in enumerate(place.backends, 1)]
 
@@ -202,6 +203,7 @@ class Sides:
         if pid is None:
             raise Failed(f"killing {side.upper()}: it does not run; correct the act's `when`")
         os.kill(pid, signal.SIGKILL)
+        self.killed.add(side)
         _until(lambda: not self.answers(side), f"{side.upper()} to be gone after SIGKILL")
 
     def stop(self) -> None:

@@ -1,0 +1,160 @@
+"""The ground that a scenario is played on: zone, config file, servers, clients, DNS watch; built and taken down."""
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lbmigrate.errors import Failed
+from lbmigrate.lab.backend import APPLICATION
+from lbmigrate.lab.clients import Plan
+from lbmigrate.lab.dns import DnsParts, start_dns
+from lbmigrate.lab.dnswatch import Summary, Watch
+from lbmigrate.lab.operator import Tail, secret_file
+from lbmigrate.lab.process import Process, environment
+from lbmigrate.lab.scenario import Scenario
+from lbmigrate.lab.sides import CHECK, Place, Sides, place
+from lbmigrate.lab.transfer import transfer
+from lbmigrate.value import to_json
+
+ORIGIN = "lab.test"
+WARM_SECONDS = 30.0
+END_SECONDS = 15.0
+
+
+def zone_text(scenario: Scenario, where: Place) -> str:
+    """The zone before: the names that move, and others that nobody may touch."""
+    lines = [
+        f"$ORIGIN {ORIGIN}.",
+        f"$TTL {scenario.ttl}",
+        f"@ 3600 IN SOA ns1.{ORIGIN}. hostmaster.{ORIGIN}. 1 3600 600 86400 {scenario.ttl}",
+        "@ 3600 IN NS ns1",
+        "ns1 3600 IN A 127.0.0.1",
+        "@ 3600 IN MX 10 mail",
+        "mail 3600 IN A 127.9.9.9",
+        'note 600 IN TXT "not ours"',
+    ]
+    return "\n".join([*lines, *(f"{name} IN A {address}" for name in scenario.names for address in where.a)]) + "\n"
+
+
+def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, str], secret: Path) -> dict[str, Any]:
+    """lbmigrate.yaml (contract: Config), with the scenario's own keys in place of the laboratory's."""
+    host, _, port = dns.primary.rpartition(":")
+    tsig = {"name": dns.key.name, "algorithm": dns.key.algorithm, "secret": f"file:{secret}"}
+    zone = {"driver": "rfc2136", "zone": ORIGIN, "server": host, "port": int(port), "tsig": tsig}
+    url = f"http://{scenario.names[0]}.{ORIGIN}:{where.port}{CHECK}"
+    probe = {"url": url, "rate": 40, "timeout": "2s", "expect": {"status": 200, "body": "ok"}}
+    given = dict(scenario.config)
+    return {
+        "migration": "laboratory",
+        "names": [f"{name}.{ORIGIN}" for name in scenario.names],
+        "a": _side(where, "a", programs["a"]),
+        "b": _side(where, "b", programs["b"]),
+        "dns": [{**zone, "nameservers": list(dns.nameservers)}],
+        "stages": [50, 100],
+        "soak": "5s",
+        "soak_limit": "60s",
+        "ttl": "2s",
+        "cache_margin": "1s",
+        "retire": {"idle_for": "5s", "limit": "60s"},
+        "journal": f"sqlite:{where.directory / 'journal.db'}",
+        **given,
+        "probe": [{**probe, **given.get("probe", {})}],
+    }
+
+
+def _side(where: Place, side: str, program: str) -> dict[str, Any]:
+    return {
+        "driver": "haproxy",
+        "addresses": list(where.addresses(side)),
+        "config": str(where.config(side)),
+        "socket": str(where.socket(side)),
+        "run": {"process": {"binary": program}},
+    }
+
+
+class Ground:
+    """Everything that runs while a scenario is played; `close` ends all of it."""
+
+    def __init__(self, scenario: Scenario, real: bool, directory: Path) -> None:
+        self._open = ExitStack()
+        self._scenario = scenario
+        directory.mkdir(parents=True, exist_ok=True)
+        self.place = place(scenario, directory)
+        self.sides = Sides(self.place, scenario, real)
+        try:
+            self._build(real)
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _build(self, real: bool) -> None:
+        self._open.callback(self.sides.stop)
+        self.sides.start()
+        text = zone_text(self._scenario, self.place)
+        more = (self._scenario.secondary, self._scenario.lag, real)
+        self.dns = start_dns(real, self.place.directory / "dns", text, ORIGIN, *more)
+        self._open.callback(self.dns.stop)
+        secret = secret_file(self.place.directory / "tsig.key", self.dns.key.secret)
+        self.config = self.place.directory / "lbmigrate.yaml"
+        settings = config(self._scenario, self.place, self.dns, self.sides.programs, secret)
+        self.config.write_text(yaml.safe_dump(settings, sort_keys=False))
+        self.settings = settings
+        names = [f"{name}.{ORIGIN}." for name in self._scenario.names]
+        self.watch = Watch(self.dns.nameservers, names, self.place.directory / "dnswatch.log")
+        self._clients = self._population(names)
+        self._open.callback(self._clients.stop)
+
+    def _population(self, names: list[str]) -> Process:
+        path = self.place.directory / "clients.json"
+        people, sides = vars(self._scenario.clients), {"a": self.place.a, "b": self.place.b}
+        plan = Plan(
+            tuple(names),
+            self.place.port,
+            "/",
+            APPLICATION,
+            self.dns.nameservers,
+            sides,
+            self.dns.resolver or "",
+            **people,
+        )
+        path.write_text(json.dumps(to_json(plan)))
+        log = self.place.directory / "clients.log"
+        self.clients = Tail(log)
+        argv = (sys.executable, "-m", "lbmigrate.lab.clients", "--plan", str(path))
+        return Process(argv, log, environment())
+
+    def begin(self) -> None:
+        """Start the clients and the watch, and let the clients run for the scenario's `warm` seconds."""
+        self.watch.start()
+        self._open.callback(self.watch.process.stop)
+        self._clients.start()
+        seconds = max(1.0, self._scenario.warm)
+        self._clients.wait(lambda: self._clients.output().count('"second"') >= seconds, WARM_SECONDS + seconds)
+
+    def zone(self) -> list[str]:
+        """The zone as the primary has it now, by transfer."""
+        host, _, port = self.dns.primary.rpartition(":")
+        return transfer(host, int(port), ORIGIN, self.dns.key)
+
+    def end_clients(self) -> list[dict[str, Any]]:
+        """Let the clients finish what is under way; their last lines. Raises Failed where they do not end."""
+        self._clients.kill(15)
+        until = time.monotonic() + END_SECONDS
+        while self._clients.alive():
+            if time.monotonic() > until:
+                raise Failed(f"ending the clients: still there after {END_SECONDS:g} s; see clients.log")
+            time.sleep(0.02)
+        return self.clients.read()
+
+    def end_watch(self) -> Summary:
+        """What the DNS watch saw."""
+        return self.watch.stop()
+
+    def close(self) -> None:
+        """End everything. May be repeated."""
+        self._open.close()

@@ -1,0 +1,243 @@
+"""Plays a scenario: builds the laboratory, drives the real command line through it, judges what came of it."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, assert_never
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rdatatype
+
+from lbmigrate import config
+from lbmigrate.errors import Failed
+from lbmigrate.gate import pairs_range
+from lbmigrate.lab import verdict as judge
+from lbmigrate.lab.ground import ORIGIN, Ground
+from lbmigrate.lab.operator import Given, Operator
+from lbmigrate.lab.scenario import Act, Command, Deed, Fails, Kill, Scenario
+from lbmigrate.lab.scenario_file import load
+from lbmigrate.lab.story import Story
+from lbmigrate.lab.verdict import Check, Floors, Verdict
+
+POLL_SECONDS = 0.02
+SERVED_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
+MINIMUM_MARGIN = 1.0  # resolvers count whole seconds: a cache wait never has a smaller margin
+
+
+def rehearse(
+    path: Path, real: bool, directory: Path, say: Callable[[str], None], program: Sequence[str] = ()
+) -> Verdict:
+    """Play the scenario file in `directory` (kept afterwards), telling the story through `say`.
+
+    `real`: named, unbound and haproxy in place of the embedded parts. `program`: the command line to drive, by default
+    this package's own. Raises Usage for a wrong file, Failed where the laboratory itself cannot be built.
+    """
+    scenario = load(path)
+    story = Story(say, time.time)
+    story.tell("lab", f"{scenario.title} ({'real servers' if real else 'embedded parts'}), in {directory}")
+    ground = Ground(scenario, real, directory)
+    try:
+        return _Play(scenario, ground, story, program or (sys.executable, "-m", "lbmigrate")).play()
+    finally:
+        ground.close()
+
+
+class _Play:
+    """One scenario while it is played."""
+
+    def __init__(self, scenario: Scenario, ground: Ground, story: Story, program: Sequence[str]) -> None:
+        self.scenario, self.ground, self.story = scenario, ground, story
+        self.operator = Operator(program, ground.config)
+        self.events: list[dict[str, Any]] = []
+        self.seconds: list[dict[str, Any]] = []
+        self.served: list[tuple[float, float]] = []
+        self.checks: list[Check] = []
+        self.summary: dict[str, Any] = {}
+        self.acts: deque[Act] = deque(scenario.acts)
+        self.deeds: deque[Deed] = deque()
+        self.due: float | None = None
+        self.beside: Given | None = None
+        self.engine: Given
+        self.a_gone = 0.0
+
+    def play(self) -> Verdict:
+        """The whole story."""
+        self.story.tell("lab", self._about())
+        self.ground.begin()
+        before = self.ground.zone()
+        self._clients()
+        self.story.zero()
+        began = time.time()
+        self.engine = self._give(("run",))
+        self._turn_until_over(began + self.scenario.limit)
+        moments = time.time() - began
+        self._settle()
+        after = self.ground.zone()
+        return self._judge(before, after, moments)
+
+    def _about(self) -> str:
+        where = self.ground.place
+        servers = ", ".join(self.ground.dns.nameservers)
+        ends = f"A at {', '.join(where.a)}, B to come at {', '.join(where.b)}, port {where.port}"
+        return f"{ends}; {len(where.backends)} backends; DNS at {servers}; {self.scenario.clients.rate:g} requests/s"
+
+    def _turn_until_over(self, limit: float) -> None:
+        while True:
+            self._listen()
+            if not self._act() and self.engine.code() is not None and self.beside is None and not self._expecting():
+                self._listen()
+                break
+            if time.time() > limit:
+                self.checks.append(Check("the end", f"within {self.scenario.limit:g} s", "not reached", False))
+                self.engine.end()
+                break
+            time.sleep(POLL_SECONDS)
+        if self.acts:
+            self.checks.append(Check("acts", "all played", f"{len(self.acts)} never came due", False))
+
+    def _expecting(self) -> bool:
+        """Whether an act is due, or will be without another event."""
+        return self.due is not None or bool(self.deeds)
+
+    # ------------------------------------------------------------ what happens
+
+    def _act(self) -> bool:
+        """Do what is due; whether anything was done."""
+        if self.beside is not None:
+            return self._wait_beside(self.beside)
+        if self.deeds:
+            self._do(self.deeds.popleft())
+            return True
+        if self.acts and self.due is None and self.acts[0] == Act(self.acts[0].deeds, after=self.acts[0].after):
+            self.due = time.time() + self.acts[0].after
+        if self.due is not None and time.time() >= self.due:
+            self.due = None
+            self.deeds.extend(self.acts.popleft().deeds)
+            return True
+        return False
+
+    def _do(self, deed: Deed) -> None:
+        match deed:
+            case Fails(side, percent):
+                self.ground.sides.fails(side, percent)
+                self.story.tell("fault", f"{side.upper()} answers {percent} % of its requests with an error")
+            case Kill("engine"):
+                self.engine.kill()
+                self.story.tell("fault", "kill -9 the engine")
+            case Kill(side):
+                self.ground.sides.kill(side)
+                self.story.tell("fault", f"kill -9 {side.upper()}")
+            case Command(words) if words[0] == "run":
+                self.engine = self._give(words)
+            case Command(words):
+                self.beside = self._give(words)
+            case _:
+                assert_never(deed)
+
+    def _give(self, words: tuple[str, ...]) -> Given:
+        self.story.tell("operator", f"lbmigrate {' '.join(words)}")
+        return self.operator.give(words)
+
+    def _wait_beside(self, given: Given) -> bool:
+        code = given.code()
+        if code is None:
+            return False
+        self._hear(given)
+        self.beside = None
+        said = f" {given.complaint()}" if code else ""
+        self.checks.append(Check(f"exit code of {' '.join(given.words)}", "0", f"{code}{said}", code == 0))
+        return True
+
+    # ------------------------------------------------------------ what is seen
+
+    def _listen(self) -> None:
+        self._hear(self.engine)
+        if self.beside:
+            self._hear(self.beside)
+        self._clients()
+        if not self.served or time.time() - self.served[-1][0] >= SERVED_SECONDS:
+            self.served.append((time.time(), self._share()))
+        if not self.a_gone and not self.ground.sides.pid("a"):
+            self.a_gone = time.time()
+            self.story.tell("lab", "A's process has ended")
+
+    def _hear(self, given: Given) -> None:
+        for event in given.events():
+            self.story.event(event)
+            if "phase" not in event:
+                continue
+            self.events.append(event)
+            if self.acts and self.due is None and not self.deeds and self.acts[0].due(event):
+                self.due = time.time() + self.acts[0].after
+
+    def _clients(self) -> None:
+        self._take(self.ground.clients.read())
+
+    def _take(self, lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            if "failure" in line:
+                self.story.failure(line["failure"])
+            elif "second" in line:
+                self.seconds.append(line["second"])
+            else:
+                self.summary = line["summary"]
+
+    def _share(self) -> float:
+        """B's share of the addresses that the authoritative servers hand out now, over all of them, percent."""
+        found: list[str] = []
+        name = f"{self.scenario.names[0]}.{ORIGIN}."
+        for server in self.ground.dns.nameservers:
+            host, _, port = server.rpartition(":")
+            try:
+                reply = dns.query.udp(dns.message.make_query(name, "A"), host, 1.0, int(port))
+            except (OSError, dns.exception.DNSException) as wrong:
+                raise Failed(f"asking {server} for {name}: {wrong}; see its log") from wrong
+            found += [str(one) for rrset in reply.answer if rrset.rdtype == dns.rdatatype.A for one in rrset]
+        return 100 * sum(one in self.ground.place.b for one in found) / max(1, len(found))
+
+    def _settle(self) -> None:
+        """A last second of traffic after the end, then the clients finish."""
+        until = time.time() + SETTLE_SECONDS
+        while time.time() < until:
+            self._clients()
+            time.sleep(POLL_SECONDS)
+        self._take(self.ground.end_clients())
+        if not self.summary:
+            raise Failed("ending the clients: they left no summary; see clients.log")
+
+    # ------------------------------------------------------------ what came of it
+
+    def _judge(self, before: list[str], after: list[str], moments: float) -> Verdict:
+        where, watch = self.ground.place, self.ground.end_watch()
+        names = [f"{name}.{ORIGIN}." for name in self.scenario.names]
+        zone = judge.compare(before, after, names, where.a, where.b)
+        code, status = self.engine.code(), self.operator.status()
+        found = judge.checks(self.scenario.expect, code, status, self.summary, zone, self._sides())
+        floors = self._floors()
+        if self.scenario.expect.a == "retired":
+            found.append(judge.idle(self.seconds, self.a_gone, floors.drain))
+        spans = judge.spans(self.events, floors, self.served, self.seconds)
+        checks = (*self.checks, *found, judge.watched(watch))
+        verdict = Verdict(self.scenario.title, checks, spans, self.summary, watch, moments)
+        self.story.verdict(verdict)
+        return verdict
+
+    def _sides(self) -> dict[str, str]:
+        sides = self.ground.sides
+        a = "running" if sides.pid("a") else "dead" if "a" in sides.killed else "retired"
+        return {"a": a, "b": "running" if sides.pid("b") else "gone"}
+
+    def _floors(self) -> Floors:
+        """From the very config that was used (design, section 4; gate.md, rule 6)."""
+        made = config.load(self.ground.config)
+        soft = made.soft
+        ttl = made.bound.ttl or self.scenario.ttl
+        margin = max(MINIMUM_MARGIN, soft.cache_margin)
+        evidence = pairs_range(soft.gate)[0] / min(one.rate for one in soft.probes)
+        prepare = self.scenario.ttl + margin if ttl < self.scenario.ttl else 0.0
+        return Floors(prepare, max(ttl + margin + soft.soak, evidence), soft.retire.idle_for, ttl + margin)

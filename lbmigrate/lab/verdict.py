@@ -1,0 +1,197 @@
+"""What came of a scenario: the numbers, and each expectation beside what was seen. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from lbmigrate.lab.dnswatch import Summary
+from lbmigrate.lab.scenario import Expect
+from lbmigrate.value import value
+
+STAGES = ("shifting", "soaking")
+
+
+@value
+class Check:
+    """One expectation."""
+
+    what: str
+    expected: str
+    seen: str
+    ok: bool
+
+
+@value
+class Span:
+    """A stretch of the migration: at one weight, or in one phase. Shares in percent of B; times in seconds.
+
+    `floor` is the least that caches, soak and evidence ask for; None where nothing asks.
+    """
+
+    label: str
+    began: float
+    ended: float
+    floor: float | None = None
+    asked: int | None = None
+    served: float | None = None
+    observed: float | None = None
+
+
+@value
+class Floors:
+    """The least time of each kind of span, in seconds; evidence is within `stage`."""
+
+    prepare: float
+    stage: float
+    drain: float
+    turn: float
+
+
+@value
+class Verdict:
+    """The result of a rehearsal. `moments` is how long the engine was at work, in seconds."""
+
+    title: str
+    checks: tuple[Check, ...]
+    spans: tuple[Span, ...]
+    clients: dict[str, Any]
+    watch: Summary
+    moments: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every expectation was met."""
+        return all(one.ok for one in self.checks)
+
+
+def moment(event: dict[str, Any]) -> float:
+    """An event's time in Unix seconds."""
+    return datetime.fromisoformat(str(event["at"])).timestamp()
+
+
+def label(event: dict[str, Any]) -> str:
+    """The span that an event belongs to."""
+    phase, weight = str(event["phase"]), event.get("weight")
+    if phase in STAGES:
+        return f"{weight} %"
+    return "retiring" if phase == "done" else phase
+
+
+def spans(
+    events: list[dict[str, Any]], floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]
+) -> tuple[Span, ...]:
+    """The stretches in order. `served`: (time, percent) as the name servers answered; `seconds`: the clients' lines."""
+    found: list[Span] = []
+    for event in events:
+        now, name = moment(event), label(event)
+        if not found or found[-1].label != name:
+            if found:
+                found[-1] = _until(found[-1], now)
+            found.append(Span(name, now, now, _floor(name, floors), event["weight"] if name.endswith("%") else None))
+        else:
+            found[-1] = _until(found[-1], now)
+    return tuple(_measured(one, floors, served, seconds) for one in found if one.ended > one.began)
+
+
+def _until(span: Span, now: float) -> Span:
+    return Span(**{**vars(span), "ended": now})
+
+
+def _floor(name: str, floors: Floors) -> float | None:
+    if name.endswith("%"):
+        return floors.stage
+    return {"preparing": floors.prepare, "draining": floors.drain}.get(name)
+
+
+def _measured(span: Span, floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]) -> Span:
+    """Served: the last answer of the span. Observed: from when honest caches have turned, to the span's end."""
+    if span.asked is None:
+        return span
+    answers = [share for at, share in served if span.began <= at <= span.ended]
+    lines = [one["by_side"] for one in seconds if span.began + floors.turn <= one["t"] - 1 and one["t"] <= span.ended]
+    a, b = (sum(one[side] for one in lines) for side in ("a", "b"))
+    observed = 100 * b / (a + b) if a + b else None
+    return Span(**{**vars(span), "served": answers[-1] if answers else None, "observed": observed})
+
+
+# ---------------------------------------------------------------- the expectations
+
+
+def checks(
+    expect: Expect, code: int | None, status: dict[str, Any], clients: dict[str, Any], zone: str, sides: dict[str, str]
+) -> list[Check]:
+    """Every expectation of the file beside what was seen. `clients` is the population's own summary."""
+    return [
+        _equal("exit code", expect.exit, code),
+        _equal("phase", expect.phase, status.get("phase")),
+        _failed(expect, clients),
+        _equal("zone", expect.zone, zone),
+        _equal("A", expect.a, sides["a"]),
+        _equal("B", expect.b, sides["b"]),
+        Check("requests", f"at least {expect.requests}", str(clients["sent"]), clients["sent"] >= expect.requests),
+        _equal("requests accounted for", clients["sent"], clients["ok"] + clients["failed"]),
+    ]
+
+
+def _equal(what: str, expected: object, seen: object) -> Check:
+    return Check(what, str(expected), str(seen), expected == seen)
+
+
+def _failed(expect: Expect, clients: dict[str, Any]) -> Check:
+    total, by_side = clients["failed"], clients["failed_by_side"]
+    if not expect.failed.side:
+        return _equal("failed requests", 0, total)
+    side, most = expect.failed.side, int(expect.failed.share * clients["sent"])
+    seen = ", ".join(f"{count} at {one}" for one, count in by_side.items() if count) or "none"
+    # None at all would mean that the fault never reached a client: then nothing was rehearsed.
+    return Check("failed requests", f"1 to {most}, all at {side}", seen, 0 < total <= most and total == by_side[side])
+
+
+def watched(summary: Summary) -> Check:
+    """Nobody who asked an authoritative server ever got an empty answer or an error."""
+    wrong = summary.empty + summary.errors + summary.timeouts
+    return Check(
+        "empty or failed DNS answers", "0", f"{wrong} of {summary.queries}", wrong == 0 and summary.queries > 0
+    )
+
+
+def idle(lines: list[dict[str, Any]], gone_at: float, idle_for: float) -> Check:
+    """A was retired only after no client had asked it for `idle_for` seconds (the clients' books: whole seconds)."""
+    last = max((one["t"] for one in lines if one["by_side"]["a"]), default=0.0)
+    quiet = gone_at - last
+    return Check(
+        "A idle before it was retired", f"at least {idle_for - 1:g} s", f"{quiet:.1f} s", quiet >= idle_for - 1
+    )
+
+
+def compare(before: list[str], after: list[str], names: list[str], a: tuple[str, ...], b: tuple[str, ...]) -> str:
+    """What became of the zone: unchanged (but for the SOA serial), moved, shared, or how it differs."""
+    old, new = _plain(before), _plain(after)
+    if old == new:
+        return "unchanged"
+    moved = [line for line in old if not _ours(line, names)] + [
+        line.replace(f" {a[0]}", f" {address}") for line in old if _ours(line, names) and line.endswith(f" {a[0]}")
+        for address in b
+    ]  # fmt: skip
+    if sorted(moved) == new:
+        return "moved"
+    both = {line.split()[-1] for line in new if _ours(line, names)}
+    rest = [[line for line in zone if not _ours(line, names) and "_lbmigrate." not in line] for zone in (old, new)]
+    if rest[0] == rest[1] and both & {*a} and both & {*b} and both <= {*a, *b}:
+        return "shared"
+    return "; ".join(f"{mark}{line}" for mark, line in _difference(old, new))
+
+
+def _plain(zone: list[str]) -> list[str]:
+    """Without the SOA's serial."""
+    lines = [line.split() for line in zone]
+    return sorted(" ".join([*one[:6], "SERIAL", *one[7:]] if one[3] == "SOA" else one) for one in lines)
+
+
+def _ours(line: str, names: list[str]) -> bool:
+    words = line.split()
+    return words[0] in names and words[3] in ("A", "AAAA")
+
+
+def _difference(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+    gone, come = [line for line in old if line not in new], [line for line in new if line not in old]
+    return [("-", line) for line in gone] + [("+", line) for line in come]
