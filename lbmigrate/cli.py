@@ -77,7 +77,7 @@ def _verb(name: str, doc: str, *options: F) -> None:
     cli.command(name)(_global_flags(command))
 
 
-class Weight(click.ParamType):
+class Weight(click.ParamType[int]):
     """A whole number 0..100."""
 
     name = "weight"
@@ -89,7 +89,7 @@ class Weight(click.ParamType):
         return self.fail(f"{value!r} is no whole number from 0 to 100", param, ctx)
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[float]):
     """A duration: 500ms, 30s, 10m, 1h30m."""
 
     name = "duration"

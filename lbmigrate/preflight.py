@@ -95,8 +95,6 @@ def _probes(parts: Parts, config: Config) -> list[Finding]:
     found = [Finding("no", f"{who} does not answer the probe as expected: {why}") for who, why in failures.items()]
     found += [] if found else [Finding("ok", f"A answered {seen['a']} probes as expected")]
     if not config.soft.controls:
-        found.append(
-            Finding("hint", "no controls: a blind prober cannot be told from a dead B; name a site under controls:")
-        )
+        found.append(Finding("hint", "no controls: name a site there, so that a blind prober is not taken for a bad B"))
     slow = [probe.url for probe in config.soft.probes if probe.rate < 2]
     return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in slow]

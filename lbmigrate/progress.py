@@ -1,6 +1,6 @@
 """What a running verb prints: one line per event, and the present wait with its time to go.
 
-On a terminal the wait is one line that changes; elsewhere at most one line a second, and only when it says something new.
+On a terminal the wait is one line that changes; elsewhere at most one line a second, when it says something new.
 """
 
 import json

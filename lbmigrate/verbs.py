@@ -21,6 +21,7 @@ from lbmigrate.progress import Progress
 if TYPE_CHECKING:
     from lbmigrate.decide import End
     from lbmigrate.engine import Engine, Goal
+    from lbmigrate.model import Held
     from lbmigrate.parts import Parts
     from lbmigrate.plan import Plan
     from lbmigrate.spec import Config
@@ -402,7 +403,7 @@ def resume(common: Common, accept_drift: bool, restore: bool) -> int:
     if accept_drift and restore:
         raise Usage("resume: --accept-drift and --restore exclude each other")
     with _at_work(common) as (engine, parts, chosen):
-        now = ()
+        now: tuple[Held, ...] = ()
         if accept_drift and engine.state.plan is not None:
             now = tuple(
                 held for batch in engine.state.plan.batches for held in parts.zones[batch.zone].read(batch.names).held
