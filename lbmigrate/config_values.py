@@ -2,13 +2,12 @@
 
 Every parser raises ValueError("what is wrong; what to do"). Whatever may hold a secret is never repeated in the
 message. Durations become seconds, shares become fractions, names and addresses take the form that `model` asks for.
+Libraries are imported where they are used: `status` comes through here for two words.
 """
 
 import os
 import re
-import shlex
 from collections.abc import Iterable
-from decimal import Decimal
 
 from lbmigrate.config_yaml import show
 
@@ -17,9 +16,9 @@ SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"
 SECRET = r"(?:env|file|cmd):.+"
 MIGRATION = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 STATUSES = r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?(?: *, *[1-5][0-9]{2}(?:-[1-5][0-9]{2})?)*"
-_UNITS = {"h": Decimal(3600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
+_PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)"
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.6.2
 FENCE_LABEL = 11  # octets that `_lbmigrate.` adds to a name (RFC 1035 section 3.1)
 
 
@@ -28,10 +27,13 @@ def duration(text: str) -> float:
     if not re.fullmatch(DURATION, text):
         hint = f"write {text}s" if re.fullmatch(r"[0-9]{1,9}", text) else "write it like 500ms, 30s, 10m or 1h30m"
         raise ValueError(f"{show(text)} is no duration; {hint}")
-    units = [unit for _, unit in _PART.findall(text)]
+    from decimal import Decimal
+
+    parts = re.findall(_PART, text)
+    units = [unit for _, unit in parts]
     if units != [unit for unit in _UNITS if unit in units]:
         raise ValueError(f"{show(text)} is no duration; give each unit once, the largest first: 1h30m")
-    return float(sum(Decimal(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    return float(sum(Decimal(number) * _UNITS[unit] for number, unit in parts) / 1000)
 
 
 def some_time(text: str) -> float:
@@ -52,6 +54,8 @@ def ttl(text: str) -> int:
 
 def share(text: str) -> float:
     """A fraction strictly between 0 and 1, from a percentage such as 0.5%."""
+    from decimal import Decimal
+
     if not re.fullmatch(SHARE, text) or not 0 < Decimal(text[:-1]) < 100:
         raise ValueError(f"{show(text)} is no share; write a percentage between 0% and 100%, like 0.5%")
     return float(Decimal(text[:-1]) / 100)
@@ -155,7 +159,15 @@ def host(written: str) -> str:
     """A server by address, or by a host name without its final dot."""
     if re.fullmatch(r"[0-9.]+", written) or ":" in written:
         return address(written)
-    return domain(written).removesuffix(".")
+    return hostname(written)
+
+
+def hostname(written: str) -> str:
+    """A host's name in DNS, of letters, digits, `-` and `_`, without its final dot."""
+    name = domain(written).removesuffix(".")
+    if not re.fullmatch(r"[a-z0-9._-]+", name):
+        raise ValueError(f"{show(written)} is no host name; write one like ns1.example.com")
+    return name
 
 
 def nameserver(written: str) -> str:
@@ -226,7 +238,7 @@ def url(written: str) -> str:
 def _url_host(name: str) -> str:
     if re.fullmatch(r"[0-9.]+", name):
         return address(name)
-    return f"[{address(name)}]" if ":" in name else domain(name).removesuffix(".")
+    return f"[{address(name)}]" if ":" in name else hostname(name)
 
 
 def method(text: str) -> str:
@@ -238,7 +250,7 @@ def method(text: str) -> str:
 
 def header(name: str, value: str) -> tuple[str, str]:
     """One header of a probe: a token, and text that cannot end the line (RFC 9110 section 5)."""
-    if not _TOKEN.fullmatch(name):
+    if not re.fullmatch(_TOKEN, name):
         raise ValueError(f"{show(name)} is no header name; use letters, digits and `-`")
     if name.lower() in ("host", "connection", "content-length", "transfer-encoding"):
         raise ValueError(f"the header {name} is the probe's own; remove it (Host comes from the URL)")
@@ -276,6 +288,8 @@ def anchored(reference: str, beside: str) -> str:
 
 def arguments(line: str) -> str:
     """Further arguments as one line of shell words, quoted in one way only."""
+    import shlex
+
     try:
         return shlex.join(shlex.split(text(line)))
     except ValueError as wrong:
@@ -284,6 +298,8 @@ def arguments(line: str) -> str:
 
 def joined(words: Iterable[str]) -> str:
     """A list of arguments as one line of shell words."""
+    import shlex
+
     return shlex.join(words)
 
 
@@ -291,7 +307,10 @@ LATER_JOURNALS = ("postgresql", "postgres", "dynamodb")
 
 
 def journal(written: str) -> str:
-    """The journal's URL. The text is not repeated: it may carry a password."""
+    """The journal's URL; one of a later version is let through, for `config_rules` to name.
+
+    The text is not repeated: it may carry a password.
+    """
     scheme, colon, rest = written.partition(":")
     if scheme in LATER_JOURNALS and colon:
         return written

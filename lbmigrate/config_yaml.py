@@ -108,7 +108,8 @@ def _compose(text: str) -> "yaml.Node | None":
         node: yaml.Node | None = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
-        raise Wrong((mark.line + 1 if mark else 1, f"not YAML: {wrong.problem or wrong.context}")) from None
+        what = ", ".join(filter(None, (wrong.context, wrong.problem)))
+        raise Wrong((mark.line + 1 if mark else 1, f"not YAML: {what}")) from None
     except yaml.reader.ReaderError as wrong:
         line = text.count("\n", 0, wrong.position) + 1 if isinstance(wrong.position, int) else 1
         raise Wrong((line, f"not YAML: {wrong.reason}")) from None

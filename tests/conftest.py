@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
-LEFT_OUT = pytest.StashKey[Counter[str]]()
-NOTHING: Counter[str] = Counter()
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 ROOT = Path(__file__).parent.parent
 
 
@@ -50,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of xdist hands its count to the process that prints."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, NOTHING))
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, {})
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,15 +58,15 @@ def pytest_testnodedown(node: object) -> None:
     config: pytest.Config = node.config  # type: ignore[attr-defined]
     output: dict[str, dict[str, int]] = getattr(node, "workeroutput", {})
     if output.get("left_out"):
-        config.stash[LEFT_OUT] = Counter(output["left_out"])
+        config.stash[LEFT_OUT] = output["left_out"]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The last thing before pytest's closing line."""
-    left_out = config.stash.get(LEFT_OUT, NOTHING)
+    left_out = config.stash.get(LEFT_OUT, {})
     if left_out:
         for file, count in sorted(left_out.items()):
             terminalreporter.write_line(f"left out: {file}: {count}")
         needs = ", ".join(sorted(MISSING))
-        terminalreporter.write_line(f"left out: {left_out.total()} tests (needs {needs})", yellow=True)
+        terminalreporter.write_line(f"left out: {sum(left_out.values())} tests (needs {needs})", yellow=True)
