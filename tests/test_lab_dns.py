@@ -252,7 +252,7 @@ def test_update(embedded: DnsParts, case: Case) -> None:
     assert bool(added or gone) <= case.changes
 
 
-@pytest.mark.real
+@pytest.mark.real("named")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_update_as_named_does(named: DnsParts, twin: DnsParts, case: Case) -> None:
     expected = outcome(named, case)

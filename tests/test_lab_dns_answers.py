@@ -96,7 +96,7 @@ def texts(section: list[dns.rrset.RRset]) -> list[str]:
     return sorted(line.lower() for rrset in section for line in rrset.to_text().splitlines())
 
 
-@pytest.mark.real
+@pytest.mark.real("named")
 @pytest.mark.parametrize("question", QUERIES)
 def test_answer_as_named_gives_it(pair: Pair, question: str) -> None:
     name, rtype = question.split()
@@ -120,7 +120,7 @@ def oddities() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.real
+@pytest.mark.real("named")
 @pytest.mark.parametrize("oddity", oddities())
 def test_oddity_as_named_takes_it(pair: Pair, oddity: str) -> None:
     wire = oddities()[oddity]
@@ -128,7 +128,7 @@ def test_oddity_as_named_takes_it(pair: Pair, oddity: str) -> None:
     assert (fake.rcode(), fake.flags) == (real.rcode(), real.flags)
 
 
-@pytest.mark.real
+@pytest.mark.real("named")
 def test_a_transfer_of_many_messages(pair: Pair) -> None:
     real, fake = (transfer(*split(parts.primary), ORIGIN, parts.key) for parts in pair)
     assert len(real) > 2000

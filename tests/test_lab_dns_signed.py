@@ -121,7 +121,7 @@ def test_signature(embedded: DnsParts, how: Signed, monkeypatch: pytest.MonkeyPa
     assert signature(embedded, how, monkeypatch) == how.expected
 
 
-@pytest.mark.real
+@pytest.mark.real("named")
 @pytest.mark.parametrize("how", SIGNED, ids=lambda how: how.name)
 def test_signature_as_named_takes_it(named: DnsParts, how: Signed, monkeypatch: pytest.MonkeyPatch) -> None:
     assert signature(named, how, monkeypatch) == how.expected

@@ -107,7 +107,7 @@ class Cache:
             try:
                 return self._keep(query, await self._ask(server, query))
             except (OSError, EOFError, TimeoutError, dns.exception.DNSException, Unreachable) as wrong:
-                seen.append(f"{server}: {wrong or type(wrong).__name__}")
+                seen.append(f"{server}: {str(wrong) or type(wrong).__name__}")
         self.counts["failures"] += 1
         raise Unreachable(f"resolving {key[0]} {key[1]}: {'; '.join(seen)}; see whether the name servers are up")
 

@@ -23,7 +23,8 @@ class DnsParts:
     `processes` (by "primary", "secondary", "resolver") are there to be killed and started again by a scenario.
     """
 
-    def __init__(self, key: Key, nameservers: tuple[str, ...]) -> None:
+    def __init__(self, origin: str, key: Key, nameservers: tuple[str, ...]) -> None:
+        self.origin = origin
         self.key = key
         self.primary = nameservers[0]
         self.nameservers = nameservers
@@ -35,6 +36,13 @@ class DnsParts:
         """Take a started process into care."""
         self.processes[role] = process
         self._stops.append(process.stop)
+
+    def restart(self, role: str) -> None:
+        """Start a killed name server again, with the zone that it has kept, and wait until it answers."""
+        host, _, port = self.nameservers[role == "secondary"].rpartition(":")
+        process = self.processes[role]
+        process.start()
+        process.wait(lambda: realdns.answers(host, int(port), self.origin, authoritative=True), START_SECONDS)
 
     def finally_(self, stop: Callable[[], None]) -> None:
         """Something else to be stopped."""
@@ -65,7 +73,7 @@ def start_dns(
     directory.mkdir(parents=True, exist_ok=True)
     wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver)
     ports = [freeport(realdns.ADDRESS) for _ in range(1 + secondary)]
-    parts = DnsParts(key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
+    parts = DnsParts(origin, key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
     try:
         (_real if real else _embedded)(wanted, parts, ports)
     except BaseException:

@@ -111,18 +111,19 @@ class Authority:
             return _say(query, Rcode.REFUSED)
         found = dnszone.look(self.zone, asked.name, asked.rdtype)
         size = 65535 if tcp else max(512, query.payload) if query.edns >= 0 else 512
-        if query.had_tsig:
-            return _fill(query, found, 0).to_wire(max_size=size, prefer_truncation=True)
-        turns = range(max((len(one) for one in found.answer), default=1))
-        wires = [_fill(query, found, turn).to_wire(max_size=size, prefer_truncation=True) for turn in turns]
-        if not tcp:
-            self._keep(wire[2:], wires)
-        return wires[-1]
 
-    def _keep(self, question: bytes, wires: list[bytes]) -> None:
+        def render(turn: int) -> bytes:
+            return _fill(query, found, turn).to_wire(max_size=size, prefer_truncation=True)
+
+        if tcp or query.had_tsig:
+            return render(0)
+        return query.id.to_bytes(2, "big") + next(self._keep(wire[2:], render, found))
+
+    def _keep(self, question: bytes, render: Callable[[int], bytes], found: dnszone.Answer) -> Iterator[bytes]:
         if len(self._ready) >= MOST_READY:
             self._ready.clear()
-        self._ready[question] = cycle([wire[2:] for wire in wires])
+        self._ready[question] = _turns(render, max((len(one) for one in found.answer), default=1))
+        return self._ready[question]
 
     def _transfer(self, query: Message, tcp: bool) -> list[bytes]:
         """AXFR, also for IXFR (RFC 1995, section 2); over UDP the SOA alone, so that the asker comes by TCP."""
@@ -164,6 +165,15 @@ class Authority:
         query = dns.message.from_wire(wire, keyring=False)
         assert query.keyname is not None
         return _distrust(wire, Rcode.BADTIME, self._keyring[query.keyname])
+
+
+def _turns(render: Callable[[int], bytes], most: int) -> Iterator[bytes]:
+    """Every rotation without its id, in turn and for ever; rendered once, when first needed."""
+    wires = []
+    for turn in range(most):
+        wires.append(render(turn)[2:])
+        yield wires[-1]
+    yield from cycle(wires)
 
 
 def _say(query: Message, rcode: Rcode) -> bytes:

@@ -172,6 +172,7 @@ class Secondary:
         if first or self._plan.lag <= 0:
             self._serve(zone)
         else:
+            say(f"{self._plan.origin}: serial {zone.serial} in {self._plan.lag:g} s")
             asyncio.get_running_loop().call_later(self._plan.lag, self._serve, zone)
 
     def _serve(self, zone: Zone) -> None:
