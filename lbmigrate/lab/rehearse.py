@@ -76,6 +76,7 @@ class _Play:
         self.engine = self._give(("run",))
         self._turn_until_over(began + self.scenario.limit)
         moments = time.time() - began
+        self._last_words()
         self._settle()
         after = self.ground.zone()
         return self._judge(before, after, moments)
@@ -99,6 +100,11 @@ class _Play:
             time.sleep(POLL_SECONDS)
         if self.acts:
             self.checks.append(Check("acts", "all played", f"{len(self.acts)} never came due", False))
+
+    def _last_words(self) -> None:
+        """What the engine had to say on stderr, where it did not end well."""
+        if self.engine.code():
+            self.story.tell("engine", f"exit {self.engine.code()}: {self.engine.complaint()}")
 
     def _expecting(self) -> bool:
         """Whether an act is due, or will be without another event."""

@@ -156,6 +156,8 @@ def watched(summary: Summary) -> Check:
 
 def idle(lines: list[dict[str, Any]], gone_at: float, idle_for: float) -> Check:
     """A was retired only after no client had asked it for `idle_for` seconds (the clients' books: whole seconds)."""
+    if not gone_at:
+        return Check("A idle before it was retired", f"at least {idle_for - 1:g} s", "A was not retired", False)
     last = max((one["t"] for one in lines if one["by_side"]["a"]), default=0.0)
     quiet = gone_at - last
     return Check(
