@@ -4,6 +4,7 @@ The rule: "no record" is believed only from an authoritative, complete, negative
 (RFC 2308 section 2). Anything less is an error.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import dns.flags
@@ -52,14 +53,28 @@ class Seen(NamedTuple):
 
 
 def questions(name: dns.name.Name) -> list[Question]:
-    """What must be asked about one name: its addresses, its fence, and where its zone begins."""
-    return [*(Question(name, rtype) for rtype in TYPES), Question(fence_name(name), "TXT"), Question(name, "SOA")]
+    """What must be asked about one name: its addresses and its fence."""
+    return [*(Question(name, rtype) for rtype in TYPES), Question(fence_name(name), "TXT")]
 
 
-def interpret(asked: Asked, name: dns.name.Name, replies: list[dns.message.Message]) -> Seen:
+def placed(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.Message]) -> bool:
+    """Whether these answers prove that `name` lies in the zone asked for: a negative one names its zone.
+
+    Where all are positive the answer to "SOA of name" tells; an alias counts as placed, `interpret` refuses it.
+    Raises Denied naming the zone found instead.
+    """
+    for reply in replies:
+        if delegated := _delegated(asked, reply):
+            raise Denied(f"{name}: lies in {delegated}, delegated by {asked.zone}; give that zone its own dns: entry")
+        owner = _soa_owner(reply)
+        if owner is not None and owner != asked.zone:
+            raise Denied(f"{name}: its zone at {asked.where} is {owner}, not {asked.zone}; correct zone: under dns:")
+    return any(_soa_owner(reply) is not None or _aliased(name, reply) is not None for reply in replies)
+
+
+def interpret(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.Message]) -> Seen:
     """One name from the answers to `questions(name)`, in that order. Raises Denied, Refused, Unreachable, Drifted."""
-    *addresses, txt, soa = replies
-    in_zone(asked, name, soa)
+    *addresses, txt = replies
     for rtype, reply in zip(TYPES, addresses, strict=True):
         _no_alias(asked, Question(name, rtype), reply)
     pairs = zip(TYPES, addresses, strict=True)
@@ -118,16 +133,10 @@ def usable(asked: Asked, question: Question, reply: dns.message.Message) -> None
         raise Unreachable(f"{what}: not authoritative (lame); is it the primary of {asked.zone}?")
 
 
-def in_zone(asked: Asked, name: dns.name.Name, reply: dns.message.Message) -> None:
-    """`reply` answers "SOA of name": its owner is where the name's zone begins. Raises Denied naming the zone found."""
-    if delegated := _delegated(asked, reply):
-        raise Denied(f"{name}: lies in {delegated}, which {asked.zone} delegates; give that zone its own dns: entry")
-    usable(asked, Question(name, "SOA"), reply)
-    owner = _soa_owner(reply)
-    if owner is None and _aliased(name, reply) is None:
-        raise Unreachable(f"{_asking(asked, Question(name, 'SOA'))}: no SOA in the answer; is the zone loaded?")
-    if owner is not None and owner != asked.zone:
-        raise Denied(f"{name}: its zone at {asked.where} is {owner}, not {asked.zone}; correct zone: under dns:")
+def unproven(asked: Asked, question: Question, reply: dns.message.Message) -> Unreachable:
+    """The error for an answer that names no zone; raises Denied or another Unreachable when it says why itself."""
+    usable(asked, question, reply)
+    return Unreachable(f"{_asking(asked, question)}: no SOA in the answer; is the zone loaded there?")
 
 
 def _delegated(asked: Asked, reply: dns.message.Message) -> dns.name.Name | None:

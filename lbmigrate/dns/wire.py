@@ -9,6 +9,7 @@ import random
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -144,6 +145,7 @@ class Primary:
         assert self._socket is not None
         while len(self._buffer) < count:
             self._socket.settimeout(self._left(until))
+            _acknowledge(self._socket)
             more = self._socket.recv(PIECE)
             if not more:
                 raise ConnectionResetError("the server closed the connection in mid-answer")
@@ -195,6 +197,13 @@ def _skew(reply: dns.message.Message, asked: dns.message.Message) -> str:
     theirs = int.from_bytes(other, "big") if len(other) == 6 else _tsig(reply).time_signed
     offset = _tsig(asked).time_signed - theirs
     return f"this machine's clock is {abs(offset)} s {'ahead of' if offset > 0 else 'behind'} the server's"
+
+
+def _acknowledge(talk: socket.socket) -> None:
+    """Acknowledge at once what comes next: a server that waits for it (Nagle) before its second answer otherwise
+    waits 40 ms. Linux forgets the wish after each use."""
+    if sys.platform == "linux":
+        talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _signed(message: dns.message.Message, key: dns.tsig.Key | None) -> bytes:

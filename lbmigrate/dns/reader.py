@@ -1,0 +1,141 @@
+"""Names as the primary holds them at one moment, over its TCP connection."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rrset
+import tenacity
+
+from lbmigrate.dns import update
+from lbmigrate.dns.reading import Asked, Question, Seen, interpret, placed, questions, rrset, unproven
+from lbmigrate.dns.records import fence_name, name_of
+from lbmigrate.dns.wire import Primary, server_time
+from lbmigrate.errors import Denied, Refused, Unreachable
+from lbmigrate.model import Held, Records
+
+ATTEMPTS = 2
+STEADY_ATTEMPTS = 4
+PAUSE = (0.02, 0.2)  # seconds between two attempts, jittered
+SHOWN = 3
+T = TypeVar("T")
+
+
+class Reader:
+    """Reads whole names of one zone; a question without a usable answer is asked twice."""
+
+    def __init__(self, primary: Primary, zone: dns.name.Name, timeout: float) -> None:
+        self._primary = primary
+        self._zone = zone
+        self._timeout = timeout
+        self._asked = Asked(primary.where, primary.key, zone)
+
+    def read(self, names: Sequence[str]) -> Records:
+        """What `model.Zone.read` promises."""
+        asked = [self.name(name) for name in names]
+        return _twice(lambda: self._steady(asked))
+
+    def lookup(self, owner: dns.name.Name, rtype: str) -> dns.rrset.RRset | None:
+        """Any RRset of the zone, None where the zone proves that there is none. Raises Unreachable, Denied."""
+        question = Question(owner, rtype)
+        return _twice(lambda: rrset(self._asked, question, self._ask([question])[0]))
+
+    def name(self, text: str) -> dns.name.Name:
+        """The name, when it lies in the zone. Raises Refused."""
+        name = name_of(text)
+        if not name.is_subdomain(self._zone):
+            raise Refused(f"{text}: not in zone {self._zone}; give its zone a dns: entry")
+        return name
+
+    def refusal(self, what: str, reply: dns.message.Message) -> str:
+        """The text for a server that understood an update and said no."""
+        return (
+            f"{self._primary.where} said {dns.rcode.to_text(reply.rcode())} to {what} in zone {self._zone} with"
+            f" {self._primary.key}; allow that key these names and types, or unfreeze the zone (rndc thaw)"
+        )
+
+    def _steady(self, names: list[dns.name.Name]) -> Records:
+        """One moment of the zone: the SOA stands still around the read, or two reads in a row show the same."""
+        before = None
+        for _ in range(STEADY_ATTEMPTS):
+            records, steady = self._once(names)
+            if steady or records.held == before:
+                return records
+            before = records.held
+        raise Unreachable(f"reading {some(names)} at {self._primary.where}: they change while being read; try again")
+
+    def _once(self, names: list[dns.name.Name]) -> tuple[Records, bool]:
+        """One read, and whether the SOA was the same before and after it.
+
+        One connection's questions are answered in their order by BIND, Knot and PowerDNS; a server that did not would
+        at worst show a mixture of two moments, and no swap from that would take.
+        """
+        asked = {name: questions(name) for name in names}
+        apex = Question(self._zone, "SOA")
+        first, *replies, last = self._ask([apex, *(one for each in asked.values() for one in each), apex])
+        rest = iter(replies)
+        parts = {name: [next(rest) for _ in each] for name, each in asked.items()}
+        self._place(parts)
+        before, after = self._soa(first), self._soa(last)
+        seen = {name: interpret(self._asked, name, part) for name, part in parts.items()}
+        held = {name: self._own(name, one) for name, one in seen.items()}
+        return Records(tuple(held[name] for name in names), after, server_time(last)), before == after
+
+    def _place(self, parts: dict[dns.name.Name, list[dns.message.Message]]) -> None:
+        """Every name in this very zone, by its own answers or by asking for its SOA. Raises Denied, Unreachable."""
+        unsure = [Question(name, "SOA") for name, part in parts.items() if not placed(self._asked, name, part)]
+        for question, reply in zip(unsure, self._ask(unsure), strict=True):
+            if not placed(self._asked, question.owner, [reply]):
+                raise unproven(self._asked, question, reply)
+
+    def _own(self, name: dns.name.Name, seen: Seen) -> Held:
+        """What is the name's own: a wildcard above or beneath it can make answers that no prerequisite will find."""
+        if seen.foreign and self._in_use(fence_name(name)):
+            what = "holds what is not lbmigrate's (TXT or CNAME)"
+            raise Refused(f"{fence_name(name)}: {what}; remove it, or leave the name out")
+        if seen.sure or not seen.held.rrsets or self._in_use(name):
+            return seen.held
+        return Held(seen.held.name, ())
+
+    def _in_use(self, name: dns.name.Name) -> bool:
+        reply = self._primary.ask([update.in_use(self._zone, name)], self._timeout)[0]
+        match reply.rcode():
+            case dns.rcode.NOERROR:
+                return True
+            case dns.rcode.NXDOMAIN:
+                return False
+            case dns.rcode.REFUSED | dns.rcode.NOTAUTH:
+                raise Denied(self.refusal(f"the question whether {name} exists", reply))
+        code = dns.rcode.to_text(reply.rcode())
+        raise Unreachable(f"asking {self._primary.where} whether {name} exists: {code}; see the server's log")
+
+    def _soa(self, reply: dns.message.Message) -> str:
+        question = Question(self._zone, "SOA")
+        placed(self._asked, self._zone, [reply])
+        found = rrset(self._asked, question, reply)
+        if found is None:
+            raise unproven(self._asked, question, reply)
+        return str(found[0])
+
+    def _ask(self, asked: Sequence[Question]) -> list[dns.message.Message]:
+        return self._primary.ask([question.message() for question in asked], self._timeout)
+
+
+def some(things: Sequence[object]) -> str:
+    """The first few of them, for a message."""
+    shown = ", ".join(map(str, things[:SHOWN]))
+    return shown if len(things) <= SHOWN else f"{shown} and {len(things) - SHOWN} more"
+
+
+def _twice(what: Callable[[], T]) -> T:
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unreachable),
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=tenacity.wait_random(*PAUSE),
+        reraise=True,
+    ):
+        with attempt:
+            return what()
+    raise AssertionError("tenacity ended without a result")
