@@ -3,6 +3,7 @@
 Strict YAML like the config file: an unknown or duplicate key is an error with file, line and the nearest known key.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from lbmigrate import config_values as values
 from lbmigrate.config_kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
 from lbmigrate.config_schema import BOOLEAN, DURATION, SHARE, SOME_TIME, TTL
-from lbmigrate.config_yaml import Entries, Items, Node, ScalarKind, Wrong, read, usage
+from lbmigrate.config_yaml import Entries, Items, Node, ScalarKind, Wrong, read, show, usage
 from lbmigrate.lab.scenario import Act, Bounds, Clients, Expect, Scenario, deed
 
 
@@ -24,8 +25,15 @@ def _nothing(text: str) -> Bounds:
     return Bounds()
 
 
+def _part(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}%|100%", text):
+        raise ValueError(f"{show(text)} is no part of the clients; write a whole percentage from 0% to 100%")
+    return int(text[:-1]) / 100
+
+
 NUMBER: Iterable[ScalarKind] = ("text", "integer", "number")
 TEXT = Word(values.text, {"type": "string"}, NUMBER)
+PART = Word(_part, {"type": "string"})
 ADDRESSES = _count(1, 100, "number of addresses")
 DEED = Word(deed, {"type": "string"})
 PHASE = Choice(
@@ -69,10 +77,10 @@ CLIENTS = Map(
     {
         "rate": Field(Word(values.rate, {"type": "number"}, NUMBER), "requests a second in all"),
         "clients": Field(_count(1, 10000, "count"), "how many clients"),
-        "keepalive": Field(SHARE, "share of clients that keep connections"),
+        "keepalive": Field(PART, "share of clients that keep connections"),
         "requests_per_connection": Field(_count(1, 10**6, "count"), "how many requests each connection lives"),
         "caches": Field(_count(1, 100, "count"), "embedded caches"),
-        "stretchers": Field(SHARE, "share of clients behind caches that stretch TTLs"),
+        "stretchers": Field(PART, "share of clients behind caches that stretch TTLs"),
         "stretch": Field(SOME_TIME, "the least time those keep an answer"),
         "timeout": Field(SOME_TIME, "how long a request may take in all"),
     }
