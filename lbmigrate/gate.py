@@ -258,9 +258,9 @@ def _widths(channels: tuple[ChannelState, ...]) -> list[tuple[int, int]]:
 def pairs_needed(spec: GateSpec, failure_rate: float = 0.0) -> int:
     """Pairs per channel until a stage passes when B is like A and each fails as often as expected, whole failures.
 
-    Exact to a pair at rate 0. Where failures matter it is about the mean, and runs differ widely: at 1 % (margin 1 %,
-    beta 5 %) it says 1,859 while half of the simulated runs needed 1,527 and one in ten 3,370 or more. Raises
-    ValueError for a rate at which no number of pairs is enough.
+    At rate 0 the gate passes with it, or up to 1 % earlier (it counts the later starts too). Where failures matter it
+    is about the mean, and runs differ widely: at 1 % (margin 1 %, beta 5 %) it says 1,859, while half of the simulated
+    runs needed 1,527 and one in ten 3,370 or more. Raises ValueError for a rate at which no number is enough.
     """
     table = promotion_table(spec.promote_margin)
     drift = max(_growth(table, k, failure_rate, failure_rate) for k in range(len(table[0])))
@@ -270,7 +270,7 @@ def pairs_needed(spec: GateSpec, failure_rate: float = 0.0) -> int:
 
 
 def pairs_range(spec: GateSpec) -> tuple[int, int]:
-    """Pairs per channel until a stage passes: without any failure, and with two lone failures of B."""
+    """Pairs per channel until a stage passes, at most: without any failure, and with two lone failures of B."""
     return _fewest(spec, lambda _: (0, 0)), _fewest(spec, lambda _: (0, 2))
 
 
