@@ -89,7 +89,8 @@ class Tally:
         return self._turning() != before
 
     def _side(self, name: SideName, channel: int, result: Result) -> None:
-        self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
+        if name == "a" or self._state.proven:  # what B failed before it stood is no verdict on it
+            self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
         self._counts[name]["ok" if result.ok else "failed"] += 1
         self._counts[name]["own"] += result.answered
         if not result.ok:

@@ -47,7 +47,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._now = START
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
 
     def now(self) -> float:
@@ -62,7 +62,7 @@ class Clock:
             act()
         self._now = until
 
-    def at(self, when: float, act: Callable[[], None]) -> None:
+    def at(self, when: float, act: Callable[[], object]) -> None:
         """Have something happen later."""
         heapq.heappush(self._due, (when, next(self._order), act))
 
@@ -106,13 +106,15 @@ class Message:
 
 @value
 class Faults:
-    """How likely each fault is per occasion, and when the API is away (seconds from, to). `late`: up to how late."""
+    """How likely each fault is per occasion, and when the API is away (seconds from, to). `late` up to `lateness`
+    seconds; `stall`: a worker stands still just before it sends, and another one takes over meanwhile."""
 
     crash: float = 0.0
     lost: float = 0.0
     late: float = 0.0
     doubled: float = 0.0
     lateness: float = 600.0
+    stall: float = 0.0
     down: tuple[tuple[float, float], ...] = ()
 
 
@@ -229,11 +231,11 @@ class SimZone:
         w.sent.append(message)
         chance = w.random.random()
         if chance < w.faults.late:
-            w.clock.at(w.clock.now() + w.random.uniform(0, w.faults.lateness), lambda: w.deliver(message) and None)
+            w.clock.at(w.clock.now() + w.random.uniform(0, w.faults.lateness), lambda: w.deliver(message))
             return Unknown("no answer")
         applied = w.deliver(message)
         if w.random.random() < w.faults.doubled:
-            w.clock.at(w.clock.now() + w.random.uniform(0, w.faults.lateness), lambda: w.deliver(message) and None)
+            w.clock.at(w.clock.now() + w.random.uniform(0, w.faults.lateness), lambda: w.deliver(message))
         w.hook("sent")
         if w.random.random() < w.faults.lost:
             return Unknown("no answer")
@@ -264,7 +266,7 @@ class SimBalancer:
     def check(self, plan: Blueprint) -> None:
         """See model.Balancer."""
 
-    def stand_up(self, plan: Blueprint) -> None:
+    def stand_up(self, plan: Blueprint) -> None:  # noqa: ARG002
         """See model.Balancer."""
         self._world.hook("stand up")
         self._world.up[self._name] = True
