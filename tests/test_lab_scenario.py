@@ -43,7 +43,8 @@ def test_everything_that_a_scenario_can_say(tmp_path: Path) -> None:
             "dns: {names: [www, api], ttl: 7s, secondary: false, lag: 1s}\n"
             "clients: {rate: 10, keepalive: 0%, stretchers: 100%, stretch: 3s}\n"
             "config: {soak: 3s, stages: [50, 100], retire: {keep: true}, probe: {rate: 2.5}}\n"
-            "acts:\n- {when: {phase: soaking, weight: 50}, after: 500ms, do: [b fails 33%, kill the engine]}\n- {do: run}\n"
+            "acts:\n- {when: {phase: soaking, weight: 50}, after: 500ms, do: [b fails 33%, kill the engine]}\n"
+            "- {do: run}\n"
             "expect: {exit: 3, phase: rolled-back, zone: unchanged, a: running, b: gone,\n"
             "  failed: {only: b, share: 5%}}\n",
         )

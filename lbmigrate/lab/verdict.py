@@ -71,9 +71,11 @@ def moment(event: dict[str, Any]) -> float:
 def label(event: dict[str, Any]) -> str:
     """The span that an event belongs to."""
     phase, weight = str(event["phase"]), event.get("weight")
+    if phase == "none" or (phase in STAGES and not weight):
+        return "preparing"
     if phase in STAGES:
         return f"{weight} %"
-    return "retiring" if phase == "done" else phase
+    return {"done": "retiring", "rolled-back": "rolling-back"}.get(phase, phase)
 
 
 def spans(
@@ -86,7 +88,8 @@ def spans(
         if not found or found[-1].label != name:
             if found:
                 found[-1] = _until(found[-1], now)
-            found.append(Span(name, now, now, _floor(name, floors), event["weight"] if name.endswith("%") else None))
+            asked = event["weight"] if name.endswith("%") else None
+            found.append(Span(name, now, now, _floor(name, now, floors, seconds), asked))
         else:
             found[-1] = _until(found[-1], now)
     return tuple(_measured(one, floors, served, seconds) for one in found if one.ended > one.began)
@@ -96,10 +99,18 @@ def _until(span: Span, now: float) -> Span:
     return Span(**{**vars(span), "ended": now})
 
 
-def _floor(name: str, floors: Floors) -> float | None:
+def _floor(name: str, began: float, floors: Floors, seconds: list[dict[str, Any]]) -> float | None:
+    """Draining counts from the last request at A, which may lie before it."""
     if name.endswith("%"):
         return floors.stage
-    return {"preparing": floors.prepare, "draining": floors.drain}.get(name)
+    if name == "draining":
+        return max(0.0, last_at_a(seconds) + floors.drain - began)
+    return floors.prepare if name == "preparing" else None
+
+
+def last_at_a(seconds: list[dict[str, Any]]) -> float:
+    """When the clients' books show A's last request, to the second; 0 for never."""
+    return max((float(one["t"]) for one in seconds if one["by_side"]["a"]), default=0.0)
 
 
 def _measured(span: Span, floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]) -> Span:
@@ -158,8 +169,7 @@ def idle(lines: list[dict[str, Any]], gone_at: float, idle_for: float) -> Check:
     """A was retired only after no client had asked it for `idle_for` seconds (the clients' books: whole seconds)."""
     if not gone_at:
         return Check("A idle before it was retired", f"at least {idle_for - 1:g} s", "A was not retired", False)
-    last = max((one["t"] for one in lines if one["by_side"]["a"]), default=0.0)
-    quiet = gone_at - last
+    quiet = gone_at - last_at_a(lines)
     return Check(
         "A idle before it was retired", f"at least {idle_for - 1:g} s", f"{quiet:.1f} s", quiet >= idle_for - 1
     )
