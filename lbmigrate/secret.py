@@ -48,9 +48,11 @@ def _file(path: str) -> str:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as wrong:
         raise Usage(f"secret file:{path}: {wrong.strerror}; correct the path or its permissions") from wrong
-    with open(handle, "rb") as file:
+    try:
         _private(path, os.fstat(handle))
-        return _text(f"file:{path}", file.read(LONGEST))
+        return _text(f"file:{path}", os.read(handle, LONGEST))
+    finally:
+        os.close(handle)
 
 
 def _private(path: str, found: os.stat_result) -> None:

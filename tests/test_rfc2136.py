@@ -130,7 +130,7 @@ def test_read_many_at_once_keeps_the_order_and_tells_the_serial_and_the_time(zon
     [
         ("alias.lab.test.", Refused, "is an alias .*CNAME www.lab.test."),
         ("taken.lab.test.", Refused, "_lbmigrate.taken.lab.test.: holds what is not lbmigrate's"),
-        ("x.sub.lab.test.", Denied, "lies in sub.lab.test., which lab.test. delegates"),
+        ("x.sub.lab.test.", Denied, "lies in sub.lab.test., delegated by lab.test."),
         ("www.example.", Refused, "not in zone lab.test."),
     ],
 )
