@@ -55,8 +55,15 @@ def judge(side: Side, file: Path) -> None:
     """`haproxy -c`. Raises Refused with HAProxy's own words, which name the line and any file that is missing."""
     done = local.run((binary(side), *_arguments(side), "-c", "-f", str(file)), CHECK_SECONDS)
     if done.code != 0:
-        words = done.tail().replace(str(file), side.config)
+        words = _words(done.output).replace(str(file), side.config)
         raise Refused(f"validating {side.config} with haproxy -c: {words}; put that right in A, or supply the file")
+
+
+def _words(output: str) -> str:
+    """What HAProxy complains of, on one line: its alerts, where it prints any."""
+    alerts = [line.partition(" : ")[2] or line for line in output.splitlines() if line.startswith("[ALERT]")]
+    telling = [line for line in alerts if "rror(s) found" not in line and "Fatal errors" not in line]
+    return local.oneline("\n".join(telling) or output)
 
 
 def _arguments(side: Side) -> list[str]:
@@ -101,7 +108,7 @@ def start(side: Side, runtime: Runtime) -> None:
 
     def up() -> bool:
         if not local.alive(pid):
-            words = local.oneline(log.read_bytes()[mark:].decode(errors="replace"))
+            words = _words(log.read_bytes()[mark:].decode(errors="replace"))
             raise Failed(f"starting {shlex.join(argv)}: it ended at once: {words or 'no words'}; put it right")
         return answers(runtime) and _serves(runtime, pid)
 
