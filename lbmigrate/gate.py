@@ -47,8 +47,10 @@ next unit is one more start.
 
 Weak spots. Where A fails in bursts but B singly, B fails in more buckets than A and may alarm although its probes fail
 no more often. Failures that exclude each other (B fails *because* A works) break the claim that shared causes only
-help. A burst longer than a bucket counts several times. A probe replaced by another of equal rate cannot be told apart
-here: call `stage()` then.
+help. A burst longer than a bucket counts several times. A bet is on the chance given the past, so between bursts a bad
+B looks good to the promotion: with bursts of 10, a B worse by just its margin passed in 88 of 100 simulated runs; one
+worse by five points in 22 if asked at once, in none after a soak of five minutes at 10 pairs a second. A probe
+replaced by another of equal rate cannot be told apart here: call `stage()` then.
 """
 
 import math
