@@ -54,6 +54,8 @@ class _Play:
         self.scenario, self.ground, self.story = scenario, ground, story
         self.operator = Operator(program, ground.config)
         self.events: list[dict[str, Any]] = []
+        self.heard: set[int] = set()
+        self.ended: set[Given] = set()
         self.seconds: list[dict[str, Any]] = []
         self.served: list[tuple[float, float]] = []
         self.checks: list[Check] = []
@@ -102,8 +104,8 @@ class _Play:
             self.checks.append(Check("acts", "all played", f"{len(self.acts)} never came due", False))
 
     def _last_words(self) -> None:
-        """What the engine had to say on stderr, where it did not end well."""
-        if self.engine.code():
+        """What the engine had to say on stderr, where it ended without its last line."""
+        if self.engine not in self.ended:
             self.story.tell("engine", f"exit {self.engine.code()}: {self.engine.complaint()}")
 
     def _expecting(self) -> bool:
@@ -174,9 +176,14 @@ class _Play:
 
     def _hear(self, given: Given) -> None:
         for event in given.events():
-            self.story.event(event)
-            if "phase" not in event:
+            if "outcome" in event:
+                self.ended.add(given)
+                self.story.event(event)
+            # Two commands that follow the same journal print the same entries.
+            if "phase" not in event or event["seq"] in self.heard:
                 continue
+            self.heard.add(event["seq"])
+            self.story.event(event)
             self.events.append(event)
             if self.acts and self.due is None and not self.deeds and self.acts[0].due(event):
                 self.due = time.time() + self.acts[0].after

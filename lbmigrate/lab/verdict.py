@@ -5,7 +5,7 @@ from typing import Any
 
 from lbmigrate.lab.dnswatch import Summary
 from lbmigrate.lab.scenario import Expect
-from lbmigrate.value import value
+from lbmigrate.value import replace, value
 
 STAGES = ("shifting", "soaking")
 
@@ -87,16 +87,22 @@ def spans(
         now, name = moment(event), label(event)
         if not found or found[-1].label != name:
             if found:
-                found[-1] = _until(found[-1], now)
+                found[-1] = replace(found[-1], ended=now)
             asked = event["weight"] if name.endswith("%") else None
             found.append(Span(name, now, now, _floor(name, now, floors, seconds), asked))
         else:
-            found[-1] = _until(found[-1], now)
-    return tuple(_measured(one, floors, served, seconds) for one in found if one.ended > one.began)
+            found[-1] = replace(found[-1], ended=now)
+    whole = [one if _passed(name) else replace(one, floor=None) for one, name in zip(found, _after(found), strict=True)]
+    return tuple(_measured(one, floors, served, seconds) for one in whole if one.ended > one.began)
 
 
-def _until(span: Span, now: float) -> Span:
-    return Span(**{**vars(span), "ended": now})
+def _after(found: list[Span]) -> list[str]:
+    return [*(one.label for one in found[1:]), ""]
+
+
+def _passed(following: str) -> bool:
+    """Whether a span came to its own end: one that is broken off owes its floor nothing."""
+    return following not in ("", "rolling-back", "held", "paused")
 
 
 def _floor(name: str, began: float, floors: Floors, seconds: list[dict[str, Any]]) -> float | None:
@@ -121,7 +127,7 @@ def _measured(span: Span, floors: Floors, served: list[tuple[float, float]], sec
     lines = [one["by_side"] for one in seconds if span.began + floors.turn <= one["t"] - 1 and one["t"] <= span.ended]
     a, b = (sum(one[side] for one in lines) for side in ("a", "b"))
     observed = 100 * b / (a + b) if a + b else None
-    return Span(**{**vars(span), "served": answers[-1] if answers else None, "observed": observed})
+    return replace(span, served=answers[-1] if answers else None, observed=observed)
 
 
 # ---------------------------------------------------------------- the expectations
