@@ -107,7 +107,7 @@ class Run:
 
     # ---- judging
 
-    def told(self, entry: Entry, state: State) -> None:
+    def told(self, entry: Entry, _state: State) -> None:
         """Checks that hang on what was just written down."""
         event = entry.event
         if isinstance(event, Passed) and isinstance(event.step, Soak | Turn) and self.world.cached_other(NAME):
@@ -115,20 +115,21 @@ class Run:
         if isinstance(event, TurnedBack) and event.by == "gate" and self.world.sick["a"](self.world.clock.now()) >= 0.5:
             self.break_("turned back to an A that fails")
         if isinstance(event, Began) and isinstance(event.step, Write) and event.step.target == "weight":
-            self.ordered(event.step, state)
+            self.ordered(event.step, self.journal.entries[: entry.n - 1])
         if isinstance(event, Finished):
             self.world.watch = lambda _: None
 
-    def ordered(self, step: Write, state: State) -> None:
+    def ordered(self, step: Write, before: list[Entry]) -> None:
         """Automatic weights follow the plan, upwards, one judged stage after another."""
-        asked = [entry.event for entry in self.journal.entries if isinstance(entry.event, Asked)]
-        if not asked and step.weight not in self.stages:
-            self.break_(f"weight {step.weight} is not in the plan")
-        begun = [e.event.step for e in self.journal.entries if isinstance(e.event, Began)]
+        if any(isinstance(entry.event, Asked) for entry in before):
+            return
+        begun = [entry.event.step for entry in before if isinstance(entry.event, Began)]
         earlier = [s.weight for s in begun if isinstance(s, Write) and s.target == "weight"]
-        if not asked and earlier and step.weight < max(earlier):
-            self.break_(f"weight {step.weight} after {max(earlier)}")
-        del state
+        judged = {e.event.step.weight for e in before if isinstance(e.event, Passed) and isinstance(e.event.step, Soak)}
+        if step.weight not in self.stages or step.weight < max(earlier, default=0):
+            self.break_(f"weight {step.weight} is not in the plan, or comes after {max(earlier, default=0)}")
+        if not {weight for weight in self.stages if weight < step.weight} <= judged:
+            self.break_(f"weight {step.weight} before the stages below it were judged")
 
     def watched(self, where: str) -> None:
         """Checks at the moment of an effect."""

@@ -38,7 +38,7 @@ class SqliteJournal:
         with self._translated("read"):
             rows = self._rows(after)
         self._check(after, rows)
-        pairs = zip(rows, [*rows[1:], None], strict=True)
+        pairs = zip(rows, [*rows[1:], None], strict=False)
         return [_entry(self._place, row) for row, then in pairs if whole or not _superseded(row, then)]
 
     def append(self, n: int, at: float, by: str, event: Event) -> bool:
