@@ -39,7 +39,7 @@ class Authority:
     """Answers for one zone. `zone` is None in a secondary that has not yet transferred it (SERVFAIL).
 
     `changed` is called with the zone and the message's bytes before an update is answered; `notified` when a
-    secondary is told that the zone has changed. A secondary takes no updates (NOTIMP, as BIND without forwarding).
+    secondary is told that the zone has changed. A secondary refuses updates.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Authority:
                 assert isinstance(message, dns.update.UpdateMessage)
                 return [_say(message, self._update(wire, message))]
             case Opcode.NOTIFY:
-                return [_say(message, self._notify(message))]
+                return [self._notify(message)]
             case _:
                 return [_bare(wire, Rcode.NOTIMP)]
 
@@ -113,7 +113,8 @@ class Authority:
         size = 65535 if tcp else max(512, query.payload) if query.edns >= 0 else 512
 
         def render(turn: int) -> bytes:
-            return _fill(query, found, turn).to_wire(max_size=size, prefer_truncation=True)
+            response = _fill(query, found, turn)
+            return response.to_wire(max_size=size, prefer_truncation=True, want_shuffle=False)
 
         if tcp or query.had_tsig:
             return render(0)
@@ -144,9 +145,7 @@ class Authority:
     def _update(self, wire: bytes, message: dns.update.UpdateMessage) -> Rcode:
         if self.zone is None or message.zone[0].name != self.zone.origin:
             return Rcode.NOTAUTH
-        if self._changed is None:
-            return Rcode.NOTIMP
-        if not message.had_tsig:
+        if self._changed is None or not message.had_tsig:
             return Rcode.REFUSED
         rcode, after = dnsupdate.update(self.zone, message)
         if after is not self.zone:
@@ -154,11 +153,15 @@ class Authority:
             self.serve(after)
         return rcode
 
-    def _notify(self, message: Message) -> Rcode:
-        if self._notified is None or self.zone is None or message.question[0].name != self.zone.origin:
-            return Rcode.NOTAUTH
-        self._notified()
-        return Rcode.NOERROR
+    def _notify(self, message: Message) -> bytes:
+        """Authority is claimed and a primary thanks for the notice too, as BIND does."""
+        mine = self.zone is not None and message.question[0].name == self.zone.origin
+        if self._notified is not None and (mine or self.zone is None):
+            self._notified()
+        response = dns.message.make_response(message)
+        response.set_rcode(Rcode.NOERROR if mine else Rcode.NOTAUTH)
+        response.flags |= dns.flags.AA if mine else 0
+        return response.to_wire()
 
     def _distrust_time(self, wire: bytes) -> list[bytes]:
         """BADTIME is the one TSIG error that is signed, with the asker's time and ours beside it (RFC 8945, 5.2.3)."""

@@ -149,7 +149,8 @@ class Unbound:
 class Notifier:
     """Passes a primary's NOTIFY on to its secondary, `lag` seconds later: so the secondary lags by at most that.
 
-    BIND has no setting for it: `notify-delay` spaces the messages out, it does not hold the first one back.
+    BIND has no setting for it: `notify-delay` spaces the messages out, it does not hold the first one back. (Even at 0
+    it keeps half a second between two: a secondary follows at once, but the second of two quick updates 0.5 s later.)
     The notice is acknowledged at once, so that the primary does not repeat it.
     """
 
