@@ -93,7 +93,7 @@ def test_a_daemon_left_behind_does_not_hold_the_command(tmp_path: Path) -> None:
 
 
 def test_a_started_program_is_nobodys_child_here(tmp_path: Path) -> None:
-    pid = local.start(("/bin/sh", "-c", "echo hello; exec sleep 1000"), tmp_path / "log")
+    pid = local.start(("/bin/sh", "-c", "echo hello; exec /bin/sleep 1000"), tmp_path / "log", {})
     try:
         assert local.alive(pid)
         assert local.parent(pid) != os.getpid()

@@ -81,16 +81,68 @@ def test_standing_up_again_starts_nothing_and_orders_nothing(two: Pair, monkeypa
     assert {one.split()[0] for one in asked} == {"show"}
 
 
-def test_b_that_runs_an_older_text_is_replaced_softly(two: Pair) -> None:
+def args(two: Pair, words: str) -> None:
+    """Have B started with these arguments as well."""
+    two.b_side = replace(two.b_side, run=(*two.b_side.run, ("args", words)))
+    two.b = Haproxy(two.b_side)
+
+
+@pytest.mark.parametrize("words", ["", "-W"])
+def test_b_that_runs_an_older_text_is_replaced_softly(two: Pair, words: str) -> None:
+    args(two, words)
     two.start()
     two.b.stand_up(two.a.describe())
     before = two.b.look().process
     plan = two.a.describe()
     slow = Slow(B, two.port)
+    process.until(lambda: two.b.look().requests == 1, 5, "the request")
     two.b.stand_up(replace(plan, text=plan.text + "# newer\n"))
     assert two.b.look().process != before
     assert Path(two.b_side.config).read_text().endswith("# newer\n")
+    assert get(f"http://{B}:{two.port}/") == 200
     assert slow.finish().startswith(b"HTTP/1.1 200")
+    process.until(lambda: len(process.masters(two.b_side)) == 1, 5, "the end of the old process")
+
+
+def test_a_in_the_background_with_a_master(two: Pair) -> None:
+    """As packages start it: master and worker, daemon and pid file in A's own file."""
+    text = CONFIG.replace("defaults\n", "  daemon\n  master-worker\n  pidfile {net}.pid\ndefaults\n", 1)
+    two.start(text.replace("pidfile {net}", f"pidfile {two.directory}/a/h"))
+    plan = two.a.describe()
+    two.b.stand_up(plan)
+    assert two.b.look().up
+    assert get(f"http://{B}:{two.port}/") == 200
+    two.a.stop()
+    assert two.a.look() == Look(up=False)
+    process.until(lambda: not process.running(two.a_side), 5, "the end of A's master")
+    assert get(f"http://{B}:{two.port}/") == 200
+
+
+def test_bs_file_and_socket_must_not_be_as(two: Pair) -> None:
+    two.start()
+    plan = two.a.describe()
+    for wrong, why in (
+        (replace(two.b_side, config=two.a_side.config), "A's own file"),
+        (replace(two.b_side, socket=two.a_side.socket), "A's own admin socket"),
+    ):
+        for verb in (Haproxy(wrong).check, Haproxy(wrong).stand_up):
+            with pytest.raises(Refused, match=why):
+                verb(plan)
+    hidden = replace(plan, text=plan.text.replace(two.a_side.socket, "/nowhere/a.sock"))
+    with pytest.raises(Refused, match=r"a HAProxy with .* answers there"):
+        Haproxy(replace(two.b_side, socket=two.a_side.socket)).stand_up(hidden)
+    assert two.a.describe() == plan
+
+
+def test_no_secret_of_ours_goes_to_b_but_what_its_file_names(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBMIGRATE_TSIG", "secret")
+    monkeypatch.setenv("SITE", "named")
+    two.start(CONFIG.replace("default_backend web", 'default_backend web\n  log-tag "${{SITE}}"'))
+    two.b.stand_up(two.a.describe())
+    (pid,) = process.masters(two.b_side)
+    environ = Path(f"/proc/{pid}/environ").read_text()
+    assert "secret" not in environ
+    assert "SITE=named" in environ
 
 
 def test_a_wildcard_of_a_becomes_bs_own_addresses_and_a_keeps_its_traffic(two: Pair) -> None:
@@ -153,11 +205,9 @@ class Slow:
         return self._answer
 
 
-@pytest.mark.parametrize("args", ["", "-W"])
-def test_a_soft_stop_refuses_the_new_and_finishes_the_old(two: Pair, args: str) -> None:
-    run = (*two.b_side.run, ("args", args))
-    two.b_side = replace(two.b_side, run=run)
-    two.b = Haproxy(two.b_side)
+@pytest.mark.parametrize("words", ["", "-W"])
+def test_a_soft_stop_refuses_the_new_and_finishes_the_old(two: Pair, words: str) -> None:
+    args(two, words)
     two.start()
     two.b.stand_up(two.a.describe())
     slow = Slow(B, two.port)
@@ -303,7 +353,7 @@ def test_a_pid_file_of_somebody_else_is_not_signalled(two: Pair, monkeypatch: py
 
 def test_zombies_and_editors_are_no_process_of_ours(two: Pair) -> None:
     two.start()
-    reader = local.start(("/usr/bin/tail", "-f", two.a_side.config), two.directory / "tail.log")
+    reader = local.start(("/usr/bin/tail", "-f", two.a_side.config), two.directory / "tail.log", {})
     try:
         assert reader not in process.running(two.a_side)
         assert len(process.running(two.a_side)) == 1

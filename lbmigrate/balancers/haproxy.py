@@ -61,10 +61,22 @@ class Haproxy:
     def check(self, plan: Blueprint) -> None:
         """Render, let HAProxy judge, look whether the ports are free. Raises Refused; changes nothing."""
         rendered = self._render(plan)
+        self._apart(plan)
         if self._run["kind"] == "command" and not self._run.get("up"):
             raise Refused(f"reading `run:` of {self._side.config}: no `up` command; give one")
         self._judge(rendered.text)
         process.conflicts(self._side, rendered.binds)
+
+    def _apart(self, plan: Blueprint) -> None:
+        """B's file and socket must not be A's, nor anybody else's: writing one or stopping the other would end A."""
+        side, lines = self._side, parse(plan.text)
+        if Path(side.config).exists() and local.read(Path(side.config)) == plan.text:
+            raise Refused(f"checking `config` {side.config}: it is A's own file; give B one of its own")
+        if any(line.texts()[:3] == ("stats", "socket", side.socket) for line in lines):
+            raise Refused(f"checking `socket` {side.socket}: it is A's own admin socket; give B one of its own")
+        files = process.files(int(info(self._runtime)["Pid"])) if process.answers(self._runtime) else ()
+        if files and os.path.realpath(side.config) not in files:
+            raise Refused(f"checking `socket` {side.socket}: a HAProxy with {files[0]} answers there; give B its own")
 
     def _render(self, plan: Blueprint) -> Rendered:
         if plan.driver != "haproxy":
@@ -217,10 +229,17 @@ def private(lines: Sequence[Line], addresses: Sequence[str]) -> frozenset[str]:
     for line in lines:
         key, words = line.key(), line.texts()
         if key == "bind":
-            mine = any(not one.host or one.host in addresses for one in endpoints(line, 1))
-            binds[line.name] = binds.get(line.name, False) or mine
+            binds[line.name] = binds.get(line.name, False) or _public(line, addresses)
         if key in ("server", "server-template", "default_backend", "use_backend"):
             pages[line.name] = False
         if (key == "stats" and line.section in ("frontend", "listen")) or "prometheus-exporter" in words:
             pages.setdefault(line.name, True)
     return frozenset({name for name, mine in binds.items() if not mine} | {n for n, only in pages.items() if only})
+
+
+def _public(line: Line, addresses: Sequence[str]) -> bool:
+    """Whether clients may come in by this bind; one that cannot be read counts, so that no client is overlooked."""
+    try:
+        return any(not one.host or one.host in addresses for one in endpoints(line, 1))
+    except Refused:
+        return True

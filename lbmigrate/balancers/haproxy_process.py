@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from lbmigrate.balancers.haproxy_runtime import Gone, Runtime, info
+from lbmigrate.balancers.haproxy_text import parse, variables
 from lbmigrate.errors import Failed, Refused, Unreachable
 from lbmigrate.hosts import local, ports
 from lbmigrate.model import Side
@@ -53,10 +54,15 @@ def pidfile(side: Side) -> str:
 
 def judge(side: Side, file: Path) -> None:
     """`haproxy -c`. Raises Refused with HAProxy's own words, which name the line and any file that is missing."""
-    done = local.run((binary(side), *_arguments(side), "-c", "-f", str(file)), CHECK_SECONDS)
+    done = local.run((binary(side), *_arguments(side), "-c", "-f", str(file)), CHECK_SECONDS, environment(file))
     if done.code != 0:
         words = _words(done.output).replace(str(file), side.config)
         raise Refused(f"validating {side.config} with haproxy -c: {words}; put that right in A, or supply the file")
+
+
+def environment(file: Path) -> Mapping[str, str]:
+    """What HAProxy is started with: the few variables that programs need, and those that its file names."""
+    return local.environment(sorted({name for line in parse(local.read(file)) for name in variables(line)}))
 
 
 def _words(output: str) -> str:
@@ -104,7 +110,7 @@ def start(side: Side, runtime: Runtime) -> None:
     soft = ("-sf", *map(str, old)) if old else ()
     argv = (binary(side), "-db", "-f", side.config, *_arguments(side), *soft)
     Path(side.socket).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pid = local.start(argv, log)
+    pid = local.start(argv, log, environment(Path(side.config)))
 
     def up() -> bool:
         if not local.alive(pid):

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lbmigrate.errors import Denied, Failed, Unreachable
@@ -17,6 +17,7 @@ from lbmigrate.value import value
 PROC = Path("/proc")
 COMMAND_SECONDS = 60.0
 TAIL_CHARS = 1500
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 @value
@@ -37,13 +38,18 @@ def oneline(text: str) -> str:
     return " | ".join(one for one in lines if one)[-TAIL_CHARS:]
 
 
-def run(argv: Sequence[str], seconds: float = COMMAND_SECONDS) -> Done:
+def environment(names: Iterable[str] = ()) -> dict[str, str]:
+    """The environment for a program that outlives us: what programs need, and `names`; never our secrets."""
+    return {name: os.environ[name] for name in (*PASSED_ON, *names) if name in os.environ}
+
+
+def run(argv: Sequence[str], seconds: float = COMMAND_SECONDS, env: Mapping[str, str] | None = None) -> Done:
     """Run a command to its end, output gathered. Raises Failed (no such program), Unreachable (still running).
 
     The output goes to a file, not a pipe: a daemon that the command leaves behind keeps a pipe open for ever.
     """
     with tempfile.TemporaryFile() as out:
-        child = _spawn(argv, out.fileno())
+        child = _spawn(argv, out.fileno(), env)
         try:
             code = child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -60,23 +66,23 @@ def shell(command: str, seconds: float = COMMAND_SECONDS) -> Done:
     return run(("/bin/sh", "-c", command), seconds)
 
 
-def start(argv: Sequence[str], log: Path) -> int:
+def start(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> int:
     """Start a program in a session of its own, output appended to `log`; returns its pid. Raises Failed.
 
     A shell in between starts it and exits, so that init reaps it: it outlives this command and is never our zombie.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     script = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
-    done = run(("/bin/sh", "-c", script, str(log), *argv))
+    done = run(("/bin/sh", "-c", script, str(log), *argv), env=env)
     if done.code != 0 or not done.output.strip().isdigit():
         raise Failed(f"starting {shlex.join(argv)}: {done.tail()}; correct the command")
     return int(done.output)
 
 
-def _spawn(argv: Sequence[str], out: int) -> subprocess.Popen[bytes]:
+def _spawn(argv: Sequence[str], out: int, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=env
         )
     except OSError as wrong:
         raise Failed(f"running {argv[0]}: {wrong.strerror}; install it or correct the path") from wrong
@@ -150,11 +156,14 @@ def write(path: Path, text: str) -> None:
     """Replace a file in one step (write beside it, fsync, rename), readable by the owner only. Raises Failed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+            fresh = Path(beside) / path.name
+            fresh.touch(0o600)
+            with fresh.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, path)
     except OSError as wrong:
         raise Failed(f"writing {path}: {wrong.strerror}; make its folder writable for this user") from wrong
 
