@@ -288,6 +288,20 @@ def test_the_file_must_be_what_runs(two: Pair) -> None:
         two.a.describe()
 
 
+def test_a_frontend_disabled_at_run_time_is_refused(two: Pair) -> None:
+    two.start()
+    two.socket.order("disable frontend public")
+    with pytest.raises(Refused, match="`public` was disabled at run time"):
+        two.a.describe()
+
+
+def test_haproxy_is_found_where_cron_does_not_look(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert process.binary(replace(two.b_side, run=())).endswith("sbin/haproxy")
+    with pytest.raises(Refused, match="haproxy-of-nowhere: no such program"):
+        process.binary(replace(two.b_side, run=(("binary", "haproxy-of-nowhere"),)))
+
+
 def test_a_second_file_is_refused(two: Pair) -> None:
     more = two.directory / "more.cfg"
     more.write_text(POOL.format(back=two.back, net=NET).replace("backend web", "backend more"))

@@ -57,6 +57,11 @@ class Haproxy:
                 f"reading {self._side.config}: `{min(differ)}` is not both in the file and in the running HAProxy;"
                 " reload it with this file first"
             )
+        if paused := [row["pxname"] for row in table if row["type"] == "0" and row["status"] in ("STOP", "PAUSED")]:
+            raise Refused(
+                f"reading {self._side.config}: frontend `{paused[0]}` was disabled at run time, and B would open it;"
+                " enable it, or take it out of the file"
+            )
 
     def check(self, plan: Blueprint) -> None:
         """Render, let HAProxy judge, look whether the ports are free. Raises Refused; changes nothing."""

@@ -23,6 +23,7 @@ START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 CHECK_SECONDS = 30.0
 POLL_SECONDS = 0.02
+SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where packages put it, and where cron's PATH does not look
 KINDS = ("process", "command", "service")
 
 
@@ -41,7 +42,7 @@ def kind(side: Side) -> Mapping[str, str]:
 def binary(side: Side) -> str:
     """The program's path: `binary`, else haproxy from PATH. Raises Refused."""
     given = dict(side.run).get("binary", "haproxy")
-    found = shutil.which(given)
+    found = shutil.which(given, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM}")
     if found is None:
         raise Refused(f"looking for {given}: no such program; install HAProxy or set `run: {{process: {{binary: …}}}}`")
     return found
