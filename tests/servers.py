@@ -106,6 +106,10 @@ class Server:
         """The zone but for the SOA."""
         return [line for line in self.zone() if " SOA " not in line]
 
+    def serial(self) -> int:
+        """The SOA's serial."""
+        return int(next(line for line in self.zone() if " SOA " in line).split()[6])
+
     def edit(self, change: Callable[[dns.update.UpdateMessage], None]) -> None:
         """Change the zone by hand: an UPDATE without prerequisites. Raises Failed."""
         message = dns.update.UpdateMessage(ORIGIN, keyring=KEY.tsig())
@@ -354,3 +358,47 @@ def send(port: int, wire: bytes) -> bytes:
     with socket.create_connection((HOST, port), 5) as talk:
         talk.sendall(struct.pack("!H", len(wire)) + wire)
         return next(frames(talk), b"")
+
+
+class Fake:
+    """A name server over UDP and TCP on one port whose answers are made by `answer(query)`; None is silence."""
+
+    def __init__(self, answer: Callable[[dns.message.Message], dns.message.Message | bytes | None]) -> None:
+        self.answer = answer
+        self.port = freeport(HOST)
+        self.at = f"{HOST}:{self.port}"
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind((HOST, self.port))
+        self._tcp = socket.create_server((HOST, self.port))
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._datagrams, self._streams)]
+        for thread in self._threads:
+            thread.start()
+
+    def _wire(self, asked: bytes) -> bytes | None:
+        made = self.answer(dns.message.from_wire(asked))
+        return made.to_wire() if isinstance(made, dns.message.Message) else made
+
+    def _datagrams(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                asked, peer = self._udp.recvfrom(4096)
+                if not asked:
+                    return  # shut down
+                if (wire := self._wire(asked)) is not None:
+                    self._udp.sendto(wire, peer)
+
+    def _streams(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                talk, _ = self._tcp.accept()
+                with contextlib.suppress(OSError), talk:
+                    for asked in frames(talk):
+                        if (wire := self._wire(asked)) is not None:
+                            talk.sendall(struct.pack("!H", len(wire)) + wire)
+
+    def close(self) -> None:
+        """End it."""
+        for one in (self._udp, self._tcp):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()

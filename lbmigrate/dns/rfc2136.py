@@ -18,7 +18,7 @@ from lbmigrate.dns.reader import Reader, some
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
 from lbmigrate.dns.wire import Primary, Unsigned
-from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
+from lbmigrate.errors import Denied, LbmigrateError, Unreachable
 from lbmigrate.model import Applied, NotApplied, Outcome, Records, Served, Unknown
 from lbmigrate.spec import Dns
 
@@ -84,7 +84,7 @@ class Rfc2136:
     def _proven(self, names: list[str], new: Records) -> Outcome:
         try:
             seen = self.read(names)
-        except (Unreachable, Denied) as lost:
+        except LbmigrateError as lost:
             return Unknown(f"{self._primary.where} said NOERROR, reading back failed: {lost}")
         return Applied() if seen.held == new.held else NotApplied(seen)
 
@@ -92,7 +92,7 @@ class Rfc2136:
         """No usable answer: read back. Anything but the whole new state leaves it open: the message may yet come."""
         try:
             seen = self.read(names)
-        except (Unreachable, Denied, Refused, Drifted) as lost:
+        except LbmigrateError as lost:
             return Unknown(f"{why}; reading back failed: {lost}")
         return Applied() if seen.held == new.held else Unknown(why)
 
