@@ -9,7 +9,7 @@ from lbmigrate.lab.dns import DnsParts
 from lbmigrate.lab.dnsserver import split
 
 ORIGIN = "lab.test."
-SECONDS = 5.0
+SECONDS = 10.0
 APEX = """$TTL 300
 @ 3600 IN SOA ns1 hostmaster 10 3600 600 86400 60
 @ NS ns1

@@ -173,7 +173,9 @@ def test_a_secondary_without_a_zone_says_so() -> None:
     assert told == [True]
 
 
-@pytest.mark.parametrize("wire", [b"", b"short", SOA.to_wire()[:2] + b"\x80" + SOA.to_wire()[3:]])
+@pytest.mark.parametrize(
+    "wire", [b"", b"short", SOA.to_wire()[:2] + b"\x80" + SOA.to_wire()[3:]], ids=["nothing", "short", "a response"]
+)
 def test_silence_where_an_answer_could_be_echoed_for_ever(wire: bytes) -> None:
     assert Authority(None, KEY).datagram(wire) is None
 
