@@ -72,6 +72,7 @@ def changing(*, status: int = 200, **headers: str) -> Reply:
 
 def test_what_a_does_not_agree_on_with_itself_is_not_compared() -> None:
     assert compared([changing()], [changing()]) == []
+    assert compared([changing()], [response(200, b"x")]) == []
     assert compared([changing(status=302, Location="/?id={}")], [changing(status=302, Location="/?id={}")]) == []
     assert compared([response(200, b"1"), response(200, b"2")], [response(200, b"3")]) == []
     assert compared([changing()], [changing(status=404)]) == ["B 2: status 404, A answers 200"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,6 +223,34 @@ def test_a_black_hole_is_cut_at_the_deadline() -> None:
     with black_hole() as (address, port):
         assert ask(address, port, timeout=0.1).result.why == "timed out after 0.1s waiting for the response"
         assert ask(address, port, "https", timeout=0.1).result.why == "timed out after 0.1s connecting"
+
+
+def test_a_flood_of_tiny_chunks_lets_others_have_their_turn() -> None:
+    """Answered from memory, reads never wait: only by giving way can the deadline, and probes of A, get a turn."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read() -> bytes:
+        talk = h11.Connection(h11.CLIENT)
+        talk.send(request(Probe("http://x.test/")).event)
+        talk.send(h11.EndOfMessage())
+        reader = asyncio.StreamReader()
+        reader.feed_data(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n"
+        )
+        other = asyncio.create_task(others())
+        await probe_http._head(talk, reader)
+        body = await probe_http._body(talk, reader)
+        other.cancel()
+        return body
+
+    assert asyncio.run(read()) == b"x" * 10_000
+    assert turns >= 10
 
 
 def test_a_closed_port_refuses() -> None:

@@ -1,7 +1,9 @@
 """Probes over TLS: certificates are judged by the public name, and every fault is told apart."""
 
 import asyncio
+import socket
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +93,20 @@ def test_the_second_host_at_an_address_is_not_answered_over_the_connection_of_th
 )
 def test_faults_within_tls_have_the_same_words(authority: trustme.CA, ca: str, reply: Reply, why: str) -> None:
     assert over_tls(server_context(authority, HOST), ca, reply).result.why.startswith(why)
+
+
+def test_a_side_that_never_closes_is_not_waited_for(authority: trustme.CA, ca: str) -> None:
+    """TLS's close_notify is sent, not awaited: the deadline would pass, and a good answer be called late."""
+    over = threading.Event()
+
+    def stubborn(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        over.wait(20.0)
+
+    with site(stubborn, tls=server_context(authority, HOST)) as one:
+        heard = asyncio.run(hear(request(Probe(f"https://{HOST}:{one.port}/", timeout=5.0, ca=ca)), one.address))
+        over.set()
+    assert heard.result.ok, heard.result.why
 
 
 def test_a_port_without_tls_is_named_as_such() -> None:
