@@ -179,11 +179,10 @@ def test_each_expectation_can_fail_alone() -> None:
 
 
 def test_a_must_have_been_idle() -> None:
-    """The last request at A against the moment its process ended; a second of the books' grain is given."""
-    lines = [{"t": 10.0, "by_side": {"a": 3, "b": 1}}, {"t": 14.0, "by_side": {"a": 0, "b": 9}}]
-    assert judge.idle(lines, 15.0, 5.0).ok
-    assert not judge.idle(lines, 13.0, 5.0).ok
-    assert not judge.idle(lines, 0.0, 5.0).ok
+    """The last request at A against the moment its process ended."""
+    assert judge.idle(10.0, 15.0, 5.0).ok
+    assert not judge.idle(10.0, 14.9, 5.0).ok
+    assert not judge.idle(10.0, 0.0, 5.0).ok
 
 
 def event(second: int, phase: str, weight: int) -> dict[str, Any]:

@@ -92,6 +92,7 @@ class Books:
         self._side = {address: side for side, all_of_it in sides.items() for address in all_of_it}
         self._out = out
         self.totals: Counter[str] = Counter()
+        self._last: dict[str, float] = {}
         self._shown: Counter[str] = Counter()
 
     def side(self, address: str) -> str:
@@ -100,14 +101,18 @@ class Books:
 
     def ok(self, address: str) -> None:
         """One request was answered as it should be."""
-        self.totals.update(("ok", f"ok.{self.side(address)}"))
+        self._note("ok", self.side(address))
 
     def failed(self, client: int, address: str, reason: str) -> None:
         """One request failed: counted, and printed with its moment."""
         side = self.side(address)
-        self.totals.update(("failed", f"failed.{side}"))
+        self._note("failed", side)
         line = {"t": round(time.time(), 3), "client": client, "address": address, "side": side, "reason": reason}
         self._out({"failure": line})
+
+    def _note(self, how: str, side: str) -> None:
+        self.totals.update((how, f"{how}.{side}"))
+        self._last[side] = round(time.time(), 3)
 
     def second(self) -> None:
         """Print what was added since the last line."""
@@ -116,8 +121,9 @@ class Books:
         self._out({"second": {"t": round(time.time(), 3), **self._line(added)}})
 
     def summary(self) -> None:
-        """Print the totals."""
-        self._out({"summary": {"t": round(time.time(), 3), **self._line(self.totals)}})
+        """Print the totals, and when each side was last asked."""
+        totals = {**self._line(self.totals), "last_by_side": self._last}
+        self._out({"summary": {"t": round(time.time(), 3), **totals}})
 
     def _line(self, counts: "Counter[str]") -> dict[str, Any]:
         by_side = {side: counts[f"ok.{side}"] + counts[f"failed.{side}"] for side in ("a", "b", "none")}

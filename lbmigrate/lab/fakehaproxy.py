@@ -37,8 +37,9 @@ def install(path: Path) -> Path:
 async def run(conf: Conf, finish: list[int], ready: int | None) -> None:
     """Serve until SIGUSR1 and the last connection's end, or SIGTERM. Raises OSError where an address is taken."""
     balancer = Balancer(conf)
-    await balancer.open()
+    # The admin socket first, as with HAProxy: who can reach the port can then ask the process.
     runtime = await _socket(balancer)
+    await balancer.open()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, balancer.soft_stop)
     ended = asyncio.Event()

@@ -233,7 +233,7 @@ class _Play:
         found = judge.checks(self.scenario.expect, code, status, self.summary, zone, self._sides())
         floors = self._floors()
         if self.scenario.expect.a == "retired":
-            found.append(judge.idle(self.seconds, self.a_gone, floors.drain))
+            found.append(judge.idle(floors.last_at_a, self.a_gone, floors.drain))
         spans = judge.spans(self.events, floors, self.served, self.seconds)
         checks = (*self.checks, *found, judge.watched(watch))
         verdict = Verdict(self.scenario.title, checks, spans, self.summary, watch, moments)
@@ -253,4 +253,5 @@ class _Play:
         margin = max(MINIMUM_MARGIN, soft.cache_margin)
         evidence = pairs_range(soft.gate)[0] / min(one.rate for one in soft.probes)
         prepare = self.scenario.ttl + margin if ttl < self.scenario.ttl else 0.0
-        return Floors(prepare, max(ttl + margin + soft.soak, evidence), soft.retire.idle_for, ttl + margin)
+        stage, last = max(ttl + margin + soft.soak, evidence), self.summary["last_by_side"].get("a", 0.0)
+        return Floors(prepare, stage, soft.retire.idle_for, ttl + margin, last)

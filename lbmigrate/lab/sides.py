@@ -153,7 +153,7 @@ class Sides:
         known = len(self._apps) - self._scenario.runtime_only
         self.place.config("a").write_text(config(self.place, known, self.real))
         self._a.start()
-        self._a.wait(lambda: self.answers("a"))
+        self._a.wait(lambda: self.answers("a") and self.pid("a") == self._named("a"))
         for number in range(known + 1, len(self._apps) + 1):
             self._register(number, *self.place.backends[number - 1])
         self._a.wait(lambda: self.ask("a", "show stat").count("L7OK") == len(self._apps))
@@ -182,9 +182,12 @@ class Sides:
         return True
 
     def pid(self, side: str) -> int | None:
-        """The process of a side, None when it has none. It is named by the side itself."""
+        """The process of a side, None when it has none. B's is named by itself."""
         if side == "a":
             return self._a.pid if self._a.alive() else None
+        return self._named(side)
+
+    def _named(self, side: str) -> int | None:
         with contextlib.suppress(Failed):
             lines = dict(line.split(": ", 1) for line in self.ask(side, "show info").splitlines() if ": " in line)
             return int(lines["Pid"])

@@ -38,12 +38,13 @@ class Span:
 
 @value
 class Floors:
-    """The least time of each kind of span, in seconds; evidence is within `stage`."""
+    """The least time of each kind of span, in seconds; evidence is within `stage`. `last_at_a`: A's last request."""
 
     prepare: float
     stage: float
     drain: float
     turn: float
+    last_at_a: float = 0.0
 
 
 @value
@@ -89,7 +90,7 @@ def spans(
             if found:
                 found[-1] = replace(found[-1], ended=now)
             asked = event["weight"] if name.endswith("%") else None
-            found.append(Span(name, now, now, _floor(name, now, floors, seconds), asked))
+            found.append(Span(name, now, now, _floor(name, now, floors), asked))
         else:
             found[-1] = replace(found[-1], ended=now)
     whole = [one if _passed(name) else replace(one, floor=None) for one, name in zip(found, _after(found), strict=True)]
@@ -105,18 +106,13 @@ def _passed(following: str) -> bool:
     return following not in ("", "rolling-back", "held", "paused")
 
 
-def _floor(name: str, began: float, floors: Floors, seconds: list[dict[str, Any]]) -> float | None:
+def _floor(name: str, began: float, floors: Floors) -> float | None:
     """Draining counts from the last request at A, which may lie before it."""
     if name.endswith("%"):
         return floors.stage
     if name == "draining":
-        return max(0.0, last_at_a(seconds) + floors.drain - began)
+        return max(0.0, floors.last_at_a + floors.drain - began)
     return floors.prepare if name == "preparing" else None
-
-
-def last_at_a(seconds: list[dict[str, Any]]) -> float:
-    """When the clients' books show A's last request, to the second; 0 for never."""
-    return max((float(one["t"]) for one in seconds if one["by_side"]["a"]), default=0.0)
 
 
 def _measured(span: Span, floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]) -> Span:
@@ -171,14 +167,10 @@ def watched(summary: Summary) -> Check:
     )
 
 
-def idle(lines: list[dict[str, Any]], gone_at: float, idle_for: float) -> Check:
-    """A was retired only after no client had asked it for `idle_for` seconds (the clients' books: whole seconds)."""
-    if not gone_at:
-        return Check("A idle before it was retired", f"at least {idle_for - 1:g} s", "A was not retired", False)
-    quiet = gone_at - last_at_a(lines)
-    return Check(
-        "A idle before it was retired", f"at least {idle_for - 1:g} s", f"{quiet:.1f} s", quiet >= idle_for - 1
-    )
+def idle(last: float, gone_at: float, idle_for: float) -> Check:
+    """A was retired only after no client had asked it for `idle_for` seconds: `last` by the clients' own books."""
+    seen = f"{gone_at - last:.1f} s" if gone_at else "A was not retired"
+    return Check("A idle before it was retired", f"at least {idle_for:g} s", seen, gone_at - last >= idle_for)
 
 
 def compare(before: list[str], after: list[str], names: list[str], a: tuple[str, ...], b: tuple[str, ...]) -> str:
