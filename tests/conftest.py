@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out := [item for item in items if _lacks(item)]:
         items[:] = [item for item in items if not _lacks(item)]
         config.hook.pytest_deselected(items=out)
-        config.stash[LEFT_OUT] = Counter(item.path.name for item in out)
+        config.stash[LEFT_OUT] = dict(Counter(item.path.name for item in out))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -61,11 +61,13 @@ def pytest_testnodedown(node: object) -> None:
         config.stash[LEFT_OUT] = output["left_out"]
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The last thing before pytest's closing line."""
-    left_out = config.stash.get(LEFT_OUT, {})
-    if left_out:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
+    """The last thing before pytest's closing line: the outermost wrapper prints after the list of failures."""
+    yield
+    if left_out := config.stash.get(LEFT_OUT, {}):
         for file, count in sorted(left_out.items()):
             terminalreporter.write_line(f"left out: {file}: {count}")
         needs = ", ".join(sorted(MISSING))
