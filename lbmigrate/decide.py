@@ -80,6 +80,8 @@ def decide(s: State) -> Next:
         return Note(_finish(s))
     if s.back:
         return _backward(s, s.step)
+    if s.seen.gone:
+        return Note(TurnedBack("dns", "the fence is gone and the original records are in place: rolled back elsewhere"))
     if why := _turn_back(s):
         return Note(TurnedBack("gate", why))
     if trouble := _trouble(s, s.step):
@@ -93,7 +95,7 @@ def decide(s: State) -> Next:
 
 def _over(s: State) -> End:
     if s.outcome == "rolled-back" and isinstance(s.back, TurnedBack):
-        return End("rolled-back" if s.back.by == "gate" else "refused", s.back.why)
+        return End("refused" if s.back.by == "refused" else "rolled-back", s.back.why)
     return End("ok", s.outcome_why or s.outcome)
 
 
@@ -181,7 +183,8 @@ def _undecided(s: State, step: Step) -> Hold | None:
         deadline = max(begun, s.patience_from) + soak(s, step) + s.soft.soak_limit
         if s.at >= deadline:
             return Hold("undecided", f"not enough evidence after {s.seen.pairs} pairs, past soak_limit", True)
-    if isinstance(step, Drain) and step.side == "a" and s.at - s.step_at > s.soft.retire.limit and not idle(s, "a"):
+    late = s.at - max(s.step_at, s.patience_from) > s.soft.retire.limit
+    if isinstance(step, Drain) and step.side == "a" and late and not idle(s, "a"):
         who = ", ".join(s.seen.a.clients) or "clients that its counters do not name"
         return Hold("not-idle", f"A is not idle after retire.limit: {s.seen.a.active} connections, from {who}", True)
     return None

@@ -326,6 +326,6 @@ def entry_json(entry: Entry, s: State) -> dict[str, Any]:
         "at": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "event": type(entry.event).__name__,
         "phase": phase(s),
-        "weight": s.weight,
+        "weight": _asked(s),
         "text": entry_text(entry, s),
     }

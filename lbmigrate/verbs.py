@@ -104,8 +104,11 @@ def history(common: Common, verify: bool) -> int:
 
 
 @contextmanager
-def _at_work(common: Common) -> Iterator[tuple["Engine", "Parts", "Config"]]:
-    """The config, its drivers and an engine on its journal; the lease is given back at the end."""
+def _at_work(common: Common, changes: bool = True) -> Iterator[tuple["Engine", "Parts", "Config"]]:
+    """The config, its drivers and an engine on its journal; the lease is given back at the end.
+
+    `changes`: the verb is one that moves the migration, so an edited config is noted first.
+    """
     from lbmigrate import assemble, config, worker
     from lbmigrate.difference import difference
     from lbmigrate.engine import Engine
@@ -117,7 +120,7 @@ def _at_work(common: Common) -> Iterator[tuple["Engine", "Parts", "Config"]]:
     engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
     if engine.state.migration not in ("", chosen.bound.migration):
         raise Usage(f"{chosen.path}: the journal belongs to the migration {engine.state.migration!r}")
-    if engine.state.plan is not None and engine.state.active:
+    if changes and engine.state.plan is not None and engine.state.active:
         changed = difference(engine.state.plan.bound, chosen.bound)
         engine.configure(chosen.soft, changed)
     try:
@@ -200,7 +203,7 @@ def _print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
 
 def plan(common: Common, nearest: bool) -> int:
     """See the command line's help."""
-    with _at_work(common) as (engine, parts, chosen):
+    with _at_work(common, changes=False) as (engine, parts, chosen):
         return _print_plan(common, _planned(engine, parts, chosen, nearest), chosen)
 
 
@@ -208,7 +211,7 @@ def check(common: Common) -> int:
     """See the command line's help."""
     from lbmigrate.preflight import findings
 
-    with _at_work(common) as (engine, parts, chosen):
+    with _at_work(common, changes=False) as (engine, parts, chosen):
         found = findings(engine.state, parts, chosen)
     if common.output == "json":
         click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found], ensure_ascii=False))
