@@ -17,7 +17,7 @@ from lbmigrate.errors import Failed, Unreachable, Usage
 from lbmigrate.lab import dnsserver, transfer
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.dnswatch import PATIENCE, Watch, present, reading, watch
-from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.process import Process, freeport, write_private
 
 ZONE = f"{APEX}www 5 A 192.0.2.1\nwww 5 AAAA 2001:db8::1\n"
 WWW = f"www.{ORIGIN}"
@@ -190,6 +190,14 @@ def test_a_server_is_primary_or_secondary(argv: list[str]) -> None:
 def test_a_key_that_is_none(text: str) -> None:
     with pytest.raises(Usage, match="NAME:ALGORITHM:SECRET"):
         transfer.parse_key(text)
+
+
+def test_a_key_from_a_file(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", "name:hmac-sha256:c2VjcmV0\n")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert transfer.parse_key(f"@{tmp_path}/key") == transfer.Key("name", "hmac-sha256", "c2VjcmV0")
+    with pytest.raises(Usage, match="No such file"):
+        transfer.parse_key(f"@{tmp_path}/other")
 
 
 def test_a_bad_zone_is_named_and_nothing_is_left_running(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lbmigrate.lab import realdns
-from lbmigrate.lab.process import Process, environment, freeport
+from lbmigrate.lab.process import Process, environment, freeport, write_private
 from lbmigrate.lab.transfer import Key
 from lbmigrate.value import value
 
@@ -44,7 +44,7 @@ class DnsParts:
         process.start()
         process.wait(lambda: realdns.answers(host, int(port), self.origin, authoritative=True), START_SECONDS)
 
-    def finally_(self, stop: Callable[[], None]) -> None:
+    def cleanup(self, stop: Callable[[], None]) -> None:
         """Something else to be stopped."""
         self._stops.append(stop)
 
@@ -105,8 +105,9 @@ def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
 
 def _serve(wanted: _Wanted, parts: DnsParts, role: str, args: list[str]) -> None:
     listen = parts.nameservers[role == "secondary"]
-    key = f"{wanted.key.name}:{wanted.key.algorithm}:{wanted.key.secret}"
-    about = ["--listen", listen, "--origin", wanted.origin, "--key", key]
+    key = wanted.directory / f"{role}.key"
+    write_private(key, f"{wanted.key.name}:{wanted.key.algorithm}:{wanted.key.secret}")
+    about = ["--listen", listen, "--origin", wanted.origin, "--key", f"@{key}"]
     argv = [sys.executable, "-m", "lbmigrate.lab.dnsserver", *about, *args]
     process = Process(argv, wanted.directory / f"{role}.log", environment())
     parts.also(role, process)
@@ -136,7 +137,7 @@ def _told(wanted: _Wanted, parts: DnsParts, secondary: int) -> int:
     if wanted.lag <= 0:
         return secondary
     notifier = realdns.Notifier(secondary, wanted.lag)
-    parts.finally_(notifier.stop)
+    parts.cleanup(notifier.stop)
     return notifier.port
 
 

@@ -236,7 +236,7 @@ def read(argv: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser(prog="python -m lbmigrate.lab.dnsserver")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--origin", required=True)
-    parser.add_argument("--key", required=True, metavar="NAME:ALGORITHM:SECRET")
+    parser.add_argument("--key", required=True, metavar="NAME:ALGORITHM:SECRET|@FILE")
     parser.add_argument("--zone", default="", metavar="FILE", help="the zone file of a primary")
     parser.add_argument("--secondary-of", default="", metavar="HOST:PORT")
     parser.add_argument("--lag", type=float, default=0.0, metavar="SECONDS")

@@ -15,7 +15,7 @@ import dns.message
 import dns.name
 import dns.query
 
-from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.process import Process, freeport, write_private
 from lbmigrate.lab.transfer import Key
 
 ADDRESS = "127.0.0.1"
@@ -101,7 +101,7 @@ class Named:
             origin=self._origin,
             role=role,
         )
-        (self._directory / "named.conf").write_text(text)
+        write_private(self._directory / "named.conf", text)
         self.restart()
 
     def restart(self) -> None:

@@ -1,5 +1,7 @@
 """A whole zone by AXFR (RFC 5936), signed (RFC 8945): for secondaries, and to compare a zone before and after."""
 
+from pathlib import Path
+
 import dns.exception
 import dns.message
 import dns.name
@@ -28,12 +30,21 @@ class Key:
 
 
 def parse_key(text: str) -> Key:
-    """Read NAME:ALGORITHM:SECRET. Raises Usage."""
+    """Read NAME:ALGORITHM:SECRET, or @FILE with that in it, which no list of processes shows. Raises Usage."""
+    if text.startswith("@"):
+        return parse_key(_content(Path(text[1:])))
     name, _, rest = text.partition(":")
     algorithm, _, secret = rest.partition(":")
     if not secret:
         raise Usage("reading a TSIG key: not of the form NAME:ALGORITHM:SECRET; write it so")
     return Key(name, algorithm, secret)
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as wrong:
+        raise Usage(f"reading the TSIG key in {path}: {wrong.strerror}; correct the path") from wrong
 
 
 def empty(origin: str) -> dns.zone.Zone:
