@@ -104,6 +104,29 @@ def test_an_order_is_never_given_twice(tmp_path: Path) -> None:
     assert asked == ["set server a/b state drain"]
 
 
+def test_an_order_cut_off_is_unreachable_and_not_repeated(tmp_path: Path) -> None:
+    """It may have been carried out: only a fresh read can tell."""
+    calls: list[int] = []
+
+    def reset(server: socket.socket) -> None:
+        for _ in range(2):
+            link, _peer = server.accept()
+            calls.append(1)
+            link.close()  # unread data: the peer sees a reset, or a broken pipe
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen(2)
+        thread = threading.Thread(target=reset, args=(server,))
+        thread.start()
+        with pytest.raises(Unreachable, match="set server"):
+            Runtime(str(tmp_path / "s")).order("set server a/b state drain " + "x" * 500_000)
+        assert calls == [1]
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(str(tmp_path / "s"))
+            thread.join()
+
+
 def test_words_that_were_not_expected_are_an_error(tmp_path: Path) -> None:
     with (
         answering(tmp_path / "s", lambda _: b"No such\nbackend.\n"),
