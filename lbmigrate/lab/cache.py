@@ -99,7 +99,7 @@ class Cache:
             self._kept[key] = task.result()
 
     async def _fetch(self, key: tuple[str, str]) -> Kept:
-        seen = []
+        seen: dict[str, str] = {}
         for number in range(ROUNDS * len(self._upstreams)):
             server = self._upstreams[(self.counts["misses"] + number) % len(self._upstreams)]
             self.counts[f"asked {server}"] += 1
@@ -107,9 +107,10 @@ class Cache:
             try:
                 return self._keep(query, await self._ask(server, query))
             except (OSError, EOFError, TimeoutError, dns.exception.DNSException, Unreachable) as wrong:
-                seen.append(f"{server}: {str(wrong) or type(wrong).__name__}")
+                seen[server] = str(wrong) or type(wrong).__name__
         self.counts["failures"] += 1
-        raise Unreachable(f"resolving {key[0]} {key[1]}: {'; '.join(seen)}; see whether the name servers are up")
+        what = "; ".join(f"{server}: {why}" for server, why in seen.items())
+        raise Unreachable(f"resolving {key[0]} {key[1]}: {what}; see whether the name servers are up")
 
     def _keep(self, query: Message, reply: Message) -> Kept:
         addresses, ttl = read(query, reply)
