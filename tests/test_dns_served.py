@@ -260,6 +260,22 @@ def test_the_list_is_looked_up_again_after_a_minute() -> None:
     assert asked == ["NS", "A", "AAAA"] * 2
 
 
+def test_the_last_list_stands_while_the_primary_is_away() -> None:
+    now, inner = [0.0], zone_of(at_NS="ns1.lab.test.", ns1_A="192.0.2.1")
+
+    def lookup(owner: dns.name.Name, rtype: str) -> dns.rrset.RRset | None:
+        if now[0]:
+            raise Unreachable("away")
+        return inner(owner, rtype)
+
+    servers = directory(lookup, clock=lambda: now[0])
+    before = servers.all()
+    now[0] = 61.0
+    assert servers.all() == before
+    with pytest.raises(Unreachable, match="away"):
+        directory(lookup, clock=lambda: now[0]).all()
+
+
 def test_a_zone_without_ns_is_an_error() -> None:
     with pytest.raises(Unreachable, match="no NS; give nameservers"):
         directory(zone_of()).all()

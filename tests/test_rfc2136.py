@@ -473,3 +473,9 @@ def test_a_wrong_zone_is_told_with_the_zone_found(server: Server, origin: str) -
     with closing(driver(server.port, origin=origin)) as zone, pytest.raises(Denied) as seen:
         zone.read([WWW])
     assert ("lab.test., not www.lab.test." if origin == WWW else " test.") in str(seen.value)
+
+
+def test_check_finds_nothing_where_all_is_well_and_changes_nothing(server: Server, zone: Rfc2136) -> None:
+    before = server.zone()
+    assert zone.check([WWW, DUAL]) == ()
+    assert server.zone() == before

@@ -47,7 +47,7 @@ def parse(text: str) -> tuple[str, int]:
 
 
 class Directory:
-    """The zone's servers, looked up at most once a minute.
+    """The zone's servers, looked up at most once a minute; the last list stands while the primary is away.
 
     `lookup(owner, rtype)` asks the primary; it may raise Unreachable or Denied.
     """
@@ -63,9 +63,17 @@ class Directory:
     def all(self) -> tuple[Server, ...]:
         """Every server that must serve a change: `nameservers:`, else the zone's NS as the primary has them."""
         if self._clock() >= self._until:
-            self._known = tuple(self._find())
+            self._known = self._refreshed()
             self._until = self._clock() + REMEMBER
         return self._known
+
+    def _refreshed(self) -> tuple[Server, ...]:
+        try:
+            return tuple(self._find())
+        except Unreachable:
+            if not self._known:
+                raise
+            return self._known  # the primary is away; the servers it named last still serve
 
     def _find(self) -> list[Server]:
         if self._entry.nameservers:

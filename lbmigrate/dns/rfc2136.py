@@ -108,18 +108,25 @@ class Rfc2136:
         return [served.served(one) for one in found]
 
     def check(self, names: Sequence[str]) -> tuple[str, ...]:
-        """What stands in the way of moving `names`, a line each, changing nothing. Raises as `read` does."""
+        """What is worth knowing before `names` are moved, a line each, changing nothing.
+
+        Raises as `read` does, and Denied when the server would refuse the updates that a migration makes.
+        """
         records = self.read(names)
         missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
-        return (*missing, *self._forbidden(records), *self._differing(records))
+        return (*missing, *self._allowed(records), *self._differing(records))
 
-    def _forbidden(self, records: Records) -> Iterator[str]:
+    def _allowed(self, records: Records) -> Iterator[str]:
         there = [held for held in records.held if held.rrsets]
         asked = [update.permission(self._zone, held) for held in there]
         for held, reply in zip(there, self._primary.ask(asked, self._update_timeout), strict=True):
-            if reply.rcode() != dns.rcode.YXDOMAIN:
-                kinds = ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
-                yield self._reader.refusal(f"an update of {held.name} ({kinds})", reply)
+            kinds = ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
+            match reply.rcode():
+                case dns.rcode.YXDOMAIN:
+                    continue
+                case dns.rcode.REFUSED | dns.rcode.NOTAUTH | dns.rcode.NOTZONE:
+                    raise Denied(self._reader.refusal(f"an update of {held.name} ({kinds})", reply))
+            yield f"whether {held.name} ({kinds}) may be updated: {_code(reply)} from {self._primary.where}"
 
     def _differing(self, records: Records) -> Iterator[str]:
         servers = self._servers.all()
