@@ -262,7 +262,7 @@ def pairs_needed(spec: GateSpec, failure_rate: float = 0.0) -> int:
 
     At rate 0 the gate passes with it, or up to 1 % earlier (it counts the later starts too). Where failures matter it
     is about the mean, and runs differ widely: at 1 % (margin 1 %, beta 5 %) it says 1,859, while half of the simulated
-    runs needed 1,527 and one in ten 3,370 or more. Raises ValueError for a rate at which no number is enough.
+    runs needed 1,466 and one in ten 3,246 or more. Raises ValueError for a rate at which no number is enough.
     """
     table = promotion_table(spec.promote_margin)
     drift = max(_growth(table, k, failure_rate, failure_rate) for k in range(len(table[0])))

@@ -106,7 +106,7 @@ def test_a_b_worse_by_the_promote_margin_seldom_passes(a: float, world: World) -
 
 
 def test_bursts_that_hide_from_the_promotion_are_seen_within_a_soak() -> None:
-    """Between bursts a bad B looks good: five points worse, some pass at once, none after five minutes at 10 a second."""
+    """Between bursts a bad B looks good: five points worse, some pass at once, none after five minutes of watching."""
     early = late = 0
     for seed in range(20):
         run, gate = bursts(Random(seed), 0.001, 0.05), Gate(BUCKETS, [RATE])
