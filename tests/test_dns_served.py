@@ -10,7 +10,8 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
-from servers import HOST, KEY, ORIGIN, ZONE, Fake, Server, named, secondary
+from servers import HOST, KEY, ORIGIN, ZONE, Server, named, secondary
+from taps import Fake
 
 from lbmigrate.dns import nameservers
 from lbmigrate.dns.nameservers import Directory, parse

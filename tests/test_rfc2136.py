@@ -9,7 +9,8 @@ import dns.message
 import dns.rcode
 import dns.update
 import pytest
-from servers import HOST, KEY, KINDS, ORIGIN, Server, Tap, is_update, send
+from servers import HOST, KEY, KINDS, ORIGIN, Server
+from taps import Tap, is_update, send
 
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable

@@ -9,7 +9,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from servers import HOST, KEY, ORIGIN, ZONE, Fake, Server, named
+from servers import HOST, KEY, ORIGIN, ZONE, Server, named
+from taps import Fake
 
 from lbmigrate import dns as drivers
 from lbmigrate.dns.rfc2136 import Rfc2136
