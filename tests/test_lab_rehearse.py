@@ -155,3 +155,19 @@ def test_a_status_that_is_none_is_an_error(tmp_path: Path) -> None:
     operator = Operator((sys.executable, "-c", script), tmp_path / "c.yaml")
     with pytest.raises(Failed, match="status: exit 3, no such thing"):
         operator.status()
+
+
+@pytest.mark.real
+def test_real_servers_take_the_place_of_the_embedded_ones(tmp_path: Path) -> None:
+    """named, a secondary, unbound, HAProxy with a backend known at run time only; and HAProxy is made to fail."""
+    script, path = tmp_path / "engine.py", tmp_path / "s.yaml"
+    script.write_text(ENGINE)
+    acts = "acts: [{when: {phase: draining}, after: 2s, do: b fails 100%}]\n"
+    expect = EXPECT.replace("failed: 0", "failed: {only: b, share: 80%}")
+    real = SCENARIO.replace("count: 1, runtime_only: 0", "count: 2, runtime_only: 1").replace("false", "true")
+    path.write_text(real + acts + expect)
+    told: list[str] = []
+    verdict = rehearse(path, True, tmp_path / "lab", told.append, (sys.executable, str(script), "careful"))
+    assert wrong(verdict) == set()
+    assert any("B 127.78" in line and "status 503" in line for line in told)
+    assert "haproxy" in (tmp_path / "lab" / "lbmigrate.yaml").read_text()
