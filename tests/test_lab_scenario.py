@@ -70,6 +70,7 @@ def test_everything_that_a_scenario_can_say(tmp_path: Path) -> None:
         (f"title: x\n{EXPECT}title: y\n", "s.yaml:3: duplicate key"),
         (f"title: x\n{EXPECT}sides: {{a: 0}}\n", "s.yaml:3: sides: a: '0' is no number of addresses"),
         (f"title: x\n{EXPECT}backends: {{count: 1}}\n", "runtime_only must be smaller"),
+        (f"title: x\n{EXPECT}sides: {{b: {{v4: 1, v6: 1}}}}\n", "only one of them has IPv6"),
         (f"title: x\n{EXPECT}clients: {{keepalive: 101%}}\n", "is no part of the clients"),
         (
             "title: x\nexpect: {exit: 9, phase: gone, failed: 1, zone: moved, a: retired, b: running}\n",
@@ -136,6 +137,15 @@ def test_zone_is_compared_whole(after: list[str], wanted: str) -> None:
     """Only the serial may differ; a TTL, a left fence, a lost neighbour are all seen."""
     found = judge.compare(BEFORE, after, ["www.lab.test."], A, B)
     assert found.startswith(wanted) if wanted[0] in "+-" else found == wanted
+
+
+def test_both_families_are_compared() -> None:
+    """Each family's records move to B's addresses of that family."""
+    before = [*LATER, "www.lab.test. 5 IN A 127.77.1.1", "www.lab.test. 5 IN AAAA fd00:77::1"]
+    after = [*LATER, "www.lab.test. 5 IN A 127.78.1.1", "www.lab.test. 5 IN AAAA fd00:78::1"]
+    sides = ("127.77.1.1", "fd00:77::1"), ("127.78.1.1", "fd00:78::1")
+    assert judge.compare(before, after, ["www.lab.test."], *sides) == "moved"
+    assert judge.compare(before, [*after[:-1], before[-1]], ["www.lab.test."], *sides) != "moved"
 
 
 def clients(**given: Any) -> dict[str, Any]:

@@ -26,6 +26,11 @@ WARM_SECONDS = 30.0
 END_SECONDS = 15.0
 
 
+def rtype(address: str) -> str:
+    """The type of an address's record."""
+    return "AAAA" if ":" in address else "A"
+
+
 def zone_text(scenario: Scenario, where: Place) -> str:
     """The zone before: the names that move, and others that nobody may touch."""
     lines = [
@@ -38,7 +43,7 @@ def zone_text(scenario: Scenario, where: Place) -> str:
         "mail 3600 IN A 127.9.9.9",
         'note 600 IN TXT "not ours"',
     ]
-    return "\n".join([*lines, *(f"{name} IN A {address}" for name in scenario.names for address in where.a)]) + "\n"
+    return "\n".join([*lines, *(f"{name} IN {rtype(one)} {one}" for name in scenario.names for one in where.a)]) + "\n"
 
 
 def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, str], secret: Path) -> dict[str, Any]:
@@ -120,6 +125,7 @@ class Ground:
             self.dns.nameservers,
             sides,
             self.dns.resolver or "",
+            tuple(sorted({rtype(address) for address in self.place.a})),
             **people,
         )
         path.write_text(json.dumps(to_json(plan)))

@@ -94,8 +94,10 @@ class Clients:
 
 @value
 class Scenario:
-    """One scenario file, checked. `a` and `b`: how many addresses; `ttl`: the zone's own; `config`: keys of
-    lbmigrate.yaml that take the place of the laboratory's. `limit`: seconds after which the engine is given up.
+    """One scenario file, checked.
+
+    `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the zone's own; `config`: keys of
+    lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the engine is given up.
     """
 
     path: str
@@ -103,6 +105,8 @@ class Scenario:
     expect: Expect
     a: int = 1
     b: int = 1
+    a6: int = 0
+    b6: int = 0
     dead_on_arrival: bool = False
     backends: int = 3
     runtime_only: int = 1
@@ -117,6 +121,8 @@ class Scenario:
     limit: float = 170.0
 
     def __post_init__(self) -> None:
+        if bool(self.a6) != bool(self.b6):
+            raise ValueError("sides: only one of them has IPv6 addresses: no weight could be attained in that family")
         if self.runtime_only >= self.backends:
             raise ValueError("runtime_only must be smaller than the number of backends: A's file names at least one")
 

@@ -35,6 +35,11 @@ NUMBER: Iterable[ScalarKind] = ("text", "integer", "number")
 TEXT = Word(values.text, {"type": "string"}, NUMBER)
 PART = Word(_part, {"type": "string"})
 ADDRESSES = _count(1, 100, "number of addresses")
+SIDE = Either(
+    ADDRESSES,
+    None,
+    Map({"v4": Field(ADDRESSES, "IPv4", True), "v6": Field(ADDRESSES, "IPv6; they must be on an interface", True)}),
+)
 DEED = Word(deed, {"type": "string"})
 PHASE = Choice(
     *("none", "preparing", "shifting", "soaking", "held", "paused", "draining", "retiring"),
@@ -91,8 +96,8 @@ SCENARIO = Map(
         "sides": Field(
             Map(
                 {
-                    "a": Field(ADDRESSES, "how many addresses A has"),
-                    "b": Field(ADDRESSES, "how many addresses B has"),
+                    "a": Field(SIDE, "how many addresses A has"),
+                    "b": Field(SIDE, "how many addresses B has"),
                     "b_dead_on_arrival": Field(BOOLEAN, "B's program ends as soon as it should serve"),
                 }
             ),
@@ -158,8 +163,8 @@ def _scenario(path: Path, table: Table) -> Scenario:
 
 def _top(table: Table, sides: Table, backends: Table, dns: Table) -> dict[str, Any]:
     return {
-        "a": sides.get("a"),
-        "b": sides.get("b"),
+        **_addresses("a", sides.get("a")),
+        **_addresses("b", sides.get("b")),
         "dead_on_arrival": sides.get("b_dead_on_arrival"),
         "backends": backends.get("count"),
         "runtime_only": backends.get("runtime_only"),
@@ -170,6 +175,12 @@ def _top(table: Table, sides: Table, backends: Table, dns: Table) -> dict[str, A
         "warm": table.get("warm"),
         "limit": table.get("limit"),
     }
+
+
+def _addresses(side: str, given: Any) -> dict[str, Any]:
+    if isinstance(given, Table):
+        return {side: given.get("v4"), f"{side}6": given.get("v6")}
+    return {side: given}
 
 
 def _act(table: Table) -> Act:

@@ -5,6 +5,7 @@ that its own Runtime API names.
 """
 
 import contextlib
+import errno
 import importlib.util
 import os
 import shutil
@@ -69,15 +70,30 @@ def place(scenario: Scenario, directory: Path) -> Place:
 
 
 def _addresses(scenario: Scenario, side: str, net: int) -> tuple[str, ...]:
-    spec = scenario.a if side == "a" else scenario.b
-    return tuple(f"127.{NETWORKS[side]}.{net}.{host}" for host in range(1, spec + 1))
+    v4, v6 = (scenario.a, scenario.a6) if side == "a" else (scenario.b, scenario.b6)
+    return (
+        *(f"127.{NETWORKS[side]}.{net}.{host}" for host in range(1, v4 + 1)),
+        *(f"fd00:{NETWORKS[side]}::{host:x}" for host in range(1, v6 + 1)),
+    )
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _free(address: str, port: int) -> bool:
-    with socket.socket() as one:
+    """Whether a port can be bound there. Raises Failed for an address of no interface: only 127.0.0.0/8 needs none."""
+    with socket.socket(_family(address)) as one:
         try:
             one.bind((address, port))
-        except OSError:
+        except OSError as wrong:
+            if wrong.errno == errno.EADDRNOTAVAIL:
+                add = f"ip -6 addr add {address}/128 dev lo"
+                raise Failed(f"binding {address}: on no interface; as root: {add}, or leave IPv6 out") from wrong
             return False
     return True
 
@@ -111,7 +127,7 @@ def _dead(directory: Path, program: str) -> str:
 
 def config(place: Place, known: int, real: bool) -> str:
     """A's configuration: every backend but those that only its run-time state will know."""
-    binds = "".join(f" bind {one}:{place.port}\n" for one in place.a)
+    binds = "".join(f" bind {_bracketed(one)}:{place.port}\n" for one in place.a)
     servers = "".join(
         f" server p{number} {host}:{port} check inter 500ms\n"
         for number, (host, port) in enumerate(place.backends[:known], 1)
@@ -176,7 +192,7 @@ class Sides:
     def answers(self, side: str) -> bool:
         """Whether a side accepts connections on every address."""
         for address in self.place.addresses(side):
-            with socket.socket() as one:
+            with socket.socket(_family(address)) as one:
                 if one.connect_ex((address, self.place.port)):
                     return False
         return True

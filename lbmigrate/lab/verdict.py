@@ -178,17 +178,21 @@ def compare(before: list[str], after: list[str], names: list[str], a: tuple[str,
     old, new = _plain(before), _plain(after)
     if old == new:
         return "unchanged"
-    moved = [line for line in old if not _ours(line, names)] + [
-        line.replace(f" {a[0]}", f" {address}") for line in old if _ours(line, names) and line.endswith(f" {a[0]}")
-        for address in b
-    ]  # fmt: skip
-    if sorted(moved) == new:
+    if _moved(old, names, b) == new:
         return "moved"
     both = {line.split()[-1] for line in new if _ours(line, names)}
     rest = [[line for line in zone if not _ours(line, names) and "_lbmigrate." not in line] for zone in (old, new)]
     if rest[0] == rest[1] and both & {*a} and both & {*b} and both <= {*a, *b}:
         return "shared"
     return "; ".join(f"{mark}{line}" for mark, line in _difference(old, new))
+
+
+def _moved(old: list[str], names: list[str], b: tuple[str, ...]) -> list[str]:
+    """The old zone with B's addresses of the same family in the place of A's, under the old TTL."""
+    found = {line for line in old if not _ours(line, names)}
+    for name, ttl, dns_class, rtype, _ in (line.split() for line in old if _ours(line, names)):
+        found |= {f"{name} {ttl} {dns_class} {rtype} {one}" for one in b if (":" in one) == (rtype == "AAAA")}
+    return sorted(found)
 
 
 def _plain(zone: list[str]) -> list[str]:
