@@ -224,17 +224,21 @@ def _effect(s: State, step: Step) -> Next:
     return Wait(again, flight.why) if s.at < again else Do(step)
 
 
+def _serving(s: State) -> Wait:
+    return Wait((s.seen.lag_since or s.at) + serve_limit(s), f"{', '.join(lagging(s))} to serve the change")
+
+
 def _turn(s: State, step: Step) -> Next:
     until = turned_at(s)
     if until is None:
-        return Wait(s.at + SLICE, f"{', '.join(lagging(s))} to serve the change")
+        return _serving(s)
     return Wait(until, "caches to turn") if s.at < until else Note(Passed(step))
 
 
 def _soaking(s: State, step: Soak) -> Next:
     begun = turned_at(s)
     if begun is None:
-        return Wait(s.at + SLICE, f"{', '.join(lagging(s))} to serve the change")
+        return _serving(s)
     if s.at < begun:
         return Wait(begun, "caches to turn")
     if not fresh(s):
@@ -256,7 +260,7 @@ def _drain(s: State, step: Drain) -> Next:
         return Note(Passed(step))
     begun = turned_at(s)
     if begun is None:
-        return Wait(s.at + SLICE, f"{', '.join(lagging(s))} to serve the change")
+        return _serving(s)
     if s.at < begun:
         return Wait(begun, "caches to turn")
     if not fresh(s):
@@ -292,7 +296,7 @@ def phase(s: State) -> str:
         return "paused"
     match s.step:
         case Write(_, "weight"):
-            return "shifting"
+            return "shifting" if s.flight else "soaking" if s.judged else "preparing"
         case Soak():
             return "shifting" if lagging(s) else "soaking"
         case Drain():

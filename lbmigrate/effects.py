@@ -2,11 +2,11 @@
 
 from typing import assert_never
 
-from lbmigrate.errors import Denied, Failed, LbmigrateError, Unreachable
+from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable
 from lbmigrate.events import Ended
 from lbmigrate.facts import alike, describe, differences
 from lbmigrate.fold import State
-from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown
+from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, wanted
 from lbmigrate.value import replace
@@ -32,6 +32,8 @@ def perform(parts: Parts, state: State, step: Step, n: int) -> Ended:
                 assert_never(step)
     except Unreachable as wrong:
         return Ended(step, "unknown", str(wrong))
+    except Drifted as wrong:
+        return Ended(step, "drift", str(wrong))
     except LbmigrateError as wrong:
         return Ended(step, "failed", str(wrong))
 
@@ -41,7 +43,7 @@ def _write(parts: Parts, state: State, step: Write, n: int) -> Ended:
     assert state.plan is not None
     batch = state.plan.batches[step.batch]
     zone = parts.zones[batch.zone]
-    now = zone.read(batch.names)
+    now = _before(state, step, zone)
     want = _target(state, step, n, now)
     if now.held == want:
         return Ended(step, "done", now=now.held)
@@ -55,6 +57,18 @@ def _write(parts: Parts, state: State, step: Write, n: int) -> Ended:
             return _judged(state, step, want, after)
         case Unknown(why):
             return Ended(step, "unknown", why)
+
+
+def _before(state: State, step: Write, zone: Zone) -> Records:
+    """What the swap starts from: what the journal knows, which the swap compares; a read where that is not enough."""
+    assert state.plan is not None
+    names = state.plan.batches[step.batch].names
+    surprises = any(write.batch == step.batch for _, write in state.pending[:-1]) or (
+        state.flight and state.flight.tries
+    )
+    if step.over or surprises or step.target in ("claim", "abandon"):
+        return zone.read(names)
+    return Records(tuple(held for name in names for held in state.known if held.name == name))
 
 
 def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]:
@@ -97,7 +111,7 @@ def _prove(parts: Parts, step: Step) -> Ended:
     if lacking:
         raise Denied(f"B does not find these backends as healthy as A does: {', '.join(lacking)}")
     if different := parts.prober.compare():
-        raise Denied("B does not answer as A does: " + "; ".join(different))
+        raise Denied("A and B do not answer alike: " + "; ".join(different))
     return Ended(step, "done")
 
 

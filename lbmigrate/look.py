@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lbmigrate import caches
-from lbmigrate.errors import LbmigrateError
+from lbmigrate.errors import Drifted, LbmigrateError
 from lbmigrate.events import Saw, SideSeen
 from lbmigrate.facts import differences, lagging, turned_at
 from lbmigrate.fold import State
@@ -22,8 +22,10 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
     """Watch until then at the latest; earlier when a verdict, the gate or what is served changes, or `wake` says so."""
     tally = Tally(parts, state)
     probing = parts.prober.start(max(0.0, until - parts.clock.now()), tally.sample)
-    state = _poll_until(parts, state, probing.wait, wake)
-    seconds = probing.stop()
+    try:
+        state = _poll_until(parts, state, probing.wait, wake)
+    finally:
+        seconds = probing.stop()
     seen = replace(state.seen, at=parts.clock.now(), **tally.sums(seconds))
     seen = replace(seen, **_primary(parts, state))
     state = replace(state, seen=seen, at=seen.at)
@@ -166,6 +168,8 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
                 drift += differences(state, held)
                 ttls += _odd_ttls(state, held)
                 gone.append(_gone(state, held))
+    except Drifted as wrong:
+        return {"drift": (str(wrong),)}
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
     every = bool(gone) and all(gone)

@@ -119,6 +119,9 @@ class Zone(Protocol):
     def served(self, names: Sequence[str]) -> list[Served]:
         """What every authoritative server answers now for A and AAAA, one entry per server, name and type."""
 
+    def check(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What stands in the way of moving `names`, in plain words, changing nothing. Raises lbmigrate.errors."""
+
 
 # ---------------------------------------------------------------- sides
 

@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable
 from typing import Literal
 
+from lbmigrate.fence import encode
 from lbmigrate.model import Fence, Held, RRset, SideName
 from lbmigrate.schemes import SCHEMES, unfit
 from lbmigrate.spec import Bound
 from lbmigrate.value import replace, to_json, value
 
-FENCE_NAMES = 400  # names in one message: value, fence and prerequisites of each stay well under 64 KB
+ROOM = 56_000  # bytes of one message that names may fill; a signed message over TCP ends at 65,535 (RFC 1035 4.2.2)
+RR = 26  # bytes of a record beside its owner: type, class, TTL, length (RFC 1035 4.1.3), and an IPv6 address
 
 
 @value
@@ -128,19 +130,38 @@ def build(bound: Bound, originals: tuple[Held, ...]) -> Plan:
     """The plan for `migrate`. Raises ValueError with the first obstacle."""
     if why := obstacles(bound, originals):
         raise ValueError(why[0])
-    batches = tuple(_batches(bound))
+    batches = tuple(_batches(bound, originals))
     every = range(len(batches))
     ready: tuple[Step, ...] = (*writes(every, "claim"), StandUp(), Prove(), Turn())
     plan = Plan("migrate", bound, originals, batches, ())
     return replace(plan, forward=(*ready, *staged(plan, 0), *ending(every)))
 
 
-def _batches(bound: Bound) -> list[Batch]:
-    found = []
+def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
+    """Names in the config's order, as many to a message as surely fit."""
+    found: list[Batch] = []
     for index in range(len(bound.dns)):
-        mine = [name for name in bound.names if zone_of(bound, name) == index]
-        found += [Batch(index, tuple(mine[i : i + FENCE_NAMES])) for i in range(0, len(mine), FENCE_NAMES)]
+        names: list[str] = []
+        room = ROOM
+        for held in originals:
+            if zone_of(bound, held.name) != index:
+                continue
+            size = _size(bound, held)
+            if names and size > room:
+                found.append(Batch(index, tuple(names)))
+                names, room = [], ROOM
+            names.append(held.name)
+            room -= size
+        found += [Batch(index, tuple(names))] if names else []
     return found
+
+
+def _size(bound: Bound, held: Held) -> int:
+    """At most so many bytes of a message for one name: values and fence, before and after, and the deletions."""
+    fence = sum(len(one) + 1 for one in encode(Fence(bound.migration, "0" * 8, 2**31, held.rrsets)))
+    records = sum(len(r.rdatas) for r in held.rrsets) + len(bound.a.addresses) + len(bound.b.addresses)
+    owner_bytes = len(held.name) + 12
+    return 2 * (fence + owner_bytes + RR) + (records + len(held.rrsets) + 1) * (owner_bytes + RR)
 
 
 def zone_of(bound: Bound, name: str) -> int:

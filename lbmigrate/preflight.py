@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Literal
 
-from lbmigrate import dns
 from lbmigrate.assemble import planned, survey
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.fold import State
@@ -44,7 +43,7 @@ def _zones(parts: Parts, config: Config) -> list[Finding]:
     for index, entry in enumerate(config.bound.dns):
         names = [name for name in config.bound.names if zone_of(config.bound, name) == index]
         found.append(Finding("ok", f"{entry.zone} at {entry.server}: the key may read it"))
-        found += [Finding("hint", line) for line in dns.make(entry).check(names)]
+        found += [Finding("hint", line) for line in parts.zones[index].check(names)]
         silent = {one.server: one.error for one in parts.zones[index].served(names) if one.error}
         found += [Finding("no", f"{server} does not serve {entry.zone}: {error}") for server, error in silent.items()]
     return found

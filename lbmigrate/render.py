@@ -102,7 +102,7 @@ def _fence(s: State) -> int | None:
 
 
 def _asked(s: State) -> int:
-    return s.step.weight if isinstance(s.step, Write) and s.step.target == "weight" and not s.back else s.weight
+    return s.flight.step.weight if s.flight and isinstance(s.flight.step, Write) and not s.back else s.weight
 
 
 def _names(s: State) -> list[dict[str, Any]]:
@@ -252,19 +252,18 @@ def steps_text(steps: tuple[Step, ...], cursor: int) -> list[str]:
     return lines
 
 
-def plan_text(plan: Plan, waits: list[tuple[str, str, str]], digest: str, can: tuple[int, ...]) -> str:
-    """`plan` for people: step, wait, and what undo costs there."""
-    width = max(len(step) for step, _, _ in waits)
-    gap = max(len(wait) for _, wait, _ in waits)
+def plan_text(plan: Plan, rows: list[tuple[str, str, str, str]], digest: str, can: tuple[int, ...]) -> str:
+    """`plan` for people: step, how long it takes, when it is done, and what undo costs there."""
+    head = ("step", "takes", "done at the earliest", "undo")
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [
         f"{plan.bound.migration}: {len(plan.originals)} name(s) from {' '.join(plan.bound.a.addresses)}"
         f" to {' '.join(plan.bound.b.addresses)}",
         f"attainable weights: {' '.join(map(str, can))}",
         f"digest: {digest}",
         "",
-        f"  {'step':{width}}  {'time':{gap}}  undo",
     ]
-    lines += [f"  {step:{width}}  {wait:{gap}}  {undo}" for step, wait, undo in waits]
+    lines += ["  ".join(["", *map(str.ljust, row, widths)]).rstrip() for row in (head, *rows)]
     return "\n".join(lines)
 
 

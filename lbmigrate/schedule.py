@@ -53,11 +53,11 @@ def _undo(shown: bool, retired: bool, caches: float) -> str:
     return f"complete within {span(caches)}" if shown else "at once"
 
 
-def rows(due: tuple[Due, ...], now: float) -> list[tuple[str, str, str]]:
-    """The table of `plan`: step, its time with the earliest finishing time of day, undo."""
-    out: list[tuple[str, str, str]] = []
+def rows(due: tuple[Due, ...], now: float) -> list[tuple[str, str, str, str]]:
+    """The table of `plan`: step, how long it takes, the earliest time of day at which it is done, undo."""
+    out: list[tuple[str, str, str, str]] = []
     for one in due:
         now += one.least
-        wait = span(one.least) if one.least == one.most else f"{span(one.least)} to {span(one.most)}"
-        out.append((one.step, f"{wait}, done by {clock(now)} at the earliest" if one.most else "", one.undo))
+        takes = span(one.least) if one.least == one.most else f"{span(one.least)} to {span(one.most)}"
+        out.append((one.step, takes if one.most else "", clock(now), one.undo))
     return out

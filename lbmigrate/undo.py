@@ -21,13 +21,9 @@ def commands(s: State) -> str:
 
 
 def _message(entry: Dns, lines: list[str]) -> str:
-    key = f" -y {entry.tsig.algorithm}:{entry.tsig.name}:SECRET  # SECRET: {entry.tsig.secret}" if entry.tsig else ""
-    head = [
-        f"nsupdate -v{key.partition('  #')[0]} <<'END'",
-        f"server {entry.server} {entry.port}",
-        f"zone {entry.zone}",
-    ]
-    note = [f"# {key.partition('  # ')[2]}"] if key else []
+    key = f" -y {entry.tsig.algorithm}:{entry.tsig.name}:$SECRET" if entry.tsig else ""
+    note = [f"# SECRET is {entry.tsig.secret}"] if entry.tsig else []
+    head = [f"nsupdate -v{key} <<'END'", f"server {entry.server} {entry.port}", f"zone {entry.zone}"]
     return "\n".join([*note, *head, *lines, "send", "answer", "END"])
 
 
