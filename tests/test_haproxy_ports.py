@@ -2,13 +2,19 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from lbmigrate.hosts import ports
+from lbmigrate.balancers import haproxy_process as process
+from lbmigrate.balancers import make
+from lbmigrate.errors import Unreachable
+from lbmigrate.hosts import local, ports
 from lbmigrate.lab.process import freeport
+from lbmigrate.model import Look, Side
 
 HOST = "127.94.0.2"
 
@@ -52,6 +58,31 @@ def test_beside_a_wildcard(wildcard: str, share: bool, why: str) -> None:
 
 def test_an_address_elsewhere_cannot_be_bound() -> None:
     assert ports.unbindable("192.0.2.1", 80) == "192.0.2.1 is no address of this machine"
+
+
+DEAF = """
+import signal, socket, sys
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+with socket.create_server((sys.argv[3], 0)):
+    while len(heard) < 2:
+        signal.pause()
+"""
+
+
+def test_a_lost_signal_is_sent_again(tmp_path: Path) -> None:
+    """A master that has only just started does not hear the first one."""
+    program = tmp_path / "haproxy"
+    program.write_text(f"#!{sys.executable}{DEAF}")
+    program.chmod(0o755)
+    side = Side("haproxy", (HOST,), config=str(tmp_path / "h.cfg"), socket=str(tmp_path / "admin.sock"))
+    pid = local.start((str(program), "-f", side.config, HOST), tmp_path / "log", {})
+    process.until(lambda: process.listening(side), 10, "the program")
+    with pytest.raises(Unreachable, match="its process still listens"):
+        make(side, "a").look()
+    make(side, "a").stop()
+    assert make(side, "a").look() == Look(up=False)
+    process.until(lambda: not local.alive(pid), 5, "its end")
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:

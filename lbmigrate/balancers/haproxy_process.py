@@ -21,6 +21,7 @@ from lbmigrate.model import Side
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
+STOP_SIGNALS = 10
 CHECK_SECONDS = 30.0
 POLL_SECONDS = 0.02
 SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"  # where packages put it, and where cron's PATH does not look
@@ -107,7 +108,7 @@ def start(side: Side, runtime: Runtime) -> None:
     """Start it, or a new one beside the old which it then stops softly (`-sf`). Raises Failed with its words."""
     log = Path(f"{side.config}.log")
     mark = log.stat().st_size if log.exists() else 0
-    old = masters(side)
+    old, before = masters(side), running(side)
     soft = ("-sf", *map(str, old)) if old else ()
     argv = (binary(side), "-db", "-f", side.config, *_arguments(side), *soft)
     Path(side.socket).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -120,6 +121,8 @@ def start(side: Side, runtime: Runtime) -> None:
         return answers(runtime) and _serves(runtime, pid)
 
     until(up, START_SECONDS, f"starting {shlex.join(argv)}: {side.socket} does not answer; read {log}")
+    if not _silent(old, lambda: not any(ports.listens(one) for one in before)):
+        raise Unreachable(f"replacing pid {', '.join(map(str, old))} of {side.config}: it still listens; end it")
     local.write(Path(pidfile(side)), f"{pid}\n")
 
 
@@ -154,20 +157,30 @@ def down(side: Side, runtime: Runtime, command: str) -> None:
 
 
 def soft_stop(side: Side, runtime: Runtime) -> None:
-    """SIGUSR1 to what listens with this side's file, and wait until it refuses. Raises Refused, Unreachable."""
+    """SIGUSR1 to what listens with this side's file, until it refuses. Raises Refused, Unreachable."""
     found = masters(side)
     if not found and answers(runtime):
         raise Refused(
             f"stopping {side.config}: {side.socket} answers, but no process here runs `haproxy -f {side.config}`;"
             " stop it by `run: {command: {up: …, down: …}}`"
         )
-    for pid in found:
-        local.signal_process(pid, signal.SIGUSR1)
-    until(
-        lambda: not answers(runtime) and not listening(side),
-        STOP_SECONDS,
-        f"stopping {side.config} softly (pid {', '.join(map(str, found))}): it still listens; look into its log",
+    if _silent(found, lambda: not answers(runtime) and not listening(side)):
+        return
+    pids = ", ".join(map(str, found))
+    raise Unreachable(
+        f"stopping {side.config} softly (pid {pids}): it still listens after {STOP_SECONDS:g} s; look into its log"
     )
+
+
+def _silent(pids: Sequence[int], refuses: Callable[[], bool]) -> bool:
+    """SIGUSR1 until they refuse: a master that has only just started loses it (2.8: 1 in 50); a second is harmless."""
+    for _ in range(STOP_SIGNALS):
+        for pid in pids:
+            if local.alive(pid):
+                local.signal_process(pid, signal.SIGUSR1)
+        if settle(refuses, STOP_SECONDS / STOP_SIGNALS):
+            return True
+    return False
 
 
 def answers(runtime: Runtime) -> bool:
