@@ -213,6 +213,16 @@ def test_spans_are_measured_against_their_floors() -> None:
     assert (half.asked, half.served, half.observed) == (50, 50.0, 75.0)
 
 
+def test_a_stage_broken_off_owes_no_floor() -> None:
+    """Turned back before its time; and an engine that said nothing has no spans."""
+    floors = judge.Floors(prepare=3.0, stage=15.0, drain=5.0, turn=3.0)
+    events = [event(4, "soaking", 50), event(6, "rolling-back", 50), event(9, "rolled-back", 50)]
+    half, back = judge.spans(events, floors, [], [])
+    assert (half.floor, half.served, half.observed) == (None, None, None)
+    assert (back.label, back.ended - back.began) == ("rolling-back", 3.0)
+    assert judge.spans([], floors, [], []) == ()
+
+
 def test_the_story_is_told_line_by_line() -> None:
     """Events with words, failures up to twenty, the end, and the summary with what was not as expected."""
     told: list[str] = []

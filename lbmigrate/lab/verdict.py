@@ -98,7 +98,7 @@ def spans(
 
 
 def _after(found: list[Span]) -> list[str]:
-    return [*(one.label for one in found[1:]), ""]
+    return [*(one.label for one in found), ""][1 : len(found) + 1]
 
 
 def _passed(following: str) -> bool:
