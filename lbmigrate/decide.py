@@ -196,8 +196,8 @@ def _undecided(s: State, step: Step) -> Hold | None:
 def _forward(s: State, step: Step) -> Next:
     match step:
         case Write() | StandUp() | Prove():
-            if isinstance(step, Write) and step.target == "weight" and not s.flight and not fresh(s):
-                return Wait(s.at + SLICE, "a fresh look before the weight moves")
+            if isinstance(step, Write) and step.weight > s.weight and not _b_is_good(s):
+                return Wait(s.at + SLICE, "fresh proof that B is good before the weight moves")
             return _effect(s, step)
         case Stop():
             ready = s.flight or idle(s, step.side)
@@ -210,6 +210,11 @@ def _forward(s: State, step: Step) -> Next:
             return _drain(s, step)
         case _:
             assert_never(step)
+
+
+def _b_is_good(s: State) -> bool:
+    """Proven now, by this worker's own look; after a crash that takes 20 probes."""
+    return fresh(s) and (verdict(s.seen.b) == "ok" or s.forced)
 
 
 def _effect(s: State, step: Step) -> Next:
@@ -309,6 +314,8 @@ def phase(s: State) -> str:
 
 def permit(s: State, ask: Asked) -> LbmigrateError | None:
     """Why an operator's word is refused in this state (contract: Verbs by phase); None when it is taken."""
+    if s.outcome == "done":
+        return Refused(f"{ask.verb}: this migration is done; for the way back swap a and b, under a new name")
     if s.plan is None or s.outcome:
         return Refused(f"{ask.verb}: no migration is under way ({phase(s)}); begin one with: lbmigrate start")
     if s.hold and s.hold.cause == "drift" and ask.verb in ("shift", "finish", "rollback") and not ask.restore:
