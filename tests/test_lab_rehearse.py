@@ -3,6 +3,7 @@
 The script moves the names in the simplest way that works. What it does wrong on purpose, the verdict must name.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -134,6 +135,32 @@ def test_an_engine_that_is_killed_and_not_resumed(tmp_path: Path) -> None:
     assert wrong(verdict) == {"exit code", "phase", "zone", "A", "A idle before it was retired"}
     code = next(one.seen for one in verdict.checks if one.what == "exit code")
     assert code == "-9"
+
+
+def test_an_interrupted_rehearsal_leaves_nothing_running(tmp_path: Path) -> None:
+    """Stopped in the middle (here by its own story), it ends the engine, both balancers, backends, clients and DNS."""
+    script, path = tmp_path / "engine.py", tmp_path / "s.yaml"
+    script.write_text(ENGINE)
+    path.write_text(SCENARIO + EXPECT)
+
+    def say(line: str) -> None:
+        if "soaking" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rehearse(path, False, tmp_path / "lab", say, (sys.executable, str(script), "careful"))
+    assert running(str(tmp_path)) == []
+
+
+def running(where: str) -> list[str]:
+    """The command lines of live processes that name a directory."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [
+                text for text in [one.read_bytes().replace(b"\0", b" ").decode(errors="replace")] if where in text
+            ]
+    return found
 
 
 def test_a_tail_gives_whole_lines_once(tmp_path: Path) -> None:

@@ -41,9 +41,11 @@ def rehearse(
     story = Story(say, time.time)
     story.tell("lab", f"{scenario.title} ({'real servers' if real else 'embedded parts'}), in {directory}")
     ground = Ground(scenario, real, directory)
+    play = _Play(scenario, ground, story, program or (sys.executable, "-m", "lbmigrate"))
     try:
-        return _Play(scenario, ground, story, program or (sys.executable, "-m", "lbmigrate")).play()
+        return play.play()
     finally:
+        play.close()
         ground.close()
 
 
@@ -56,6 +58,7 @@ class _Play:
         self.events: list[dict[str, Any]] = []
         self.heard: set[int] = set()
         self.ended: set[Given] = set()
+        self.given: list[Given] = []
         self.seconds: list[dict[str, Any]] = []
         self.served: list[tuple[float, float]] = []
         self.checks: list[Check] = []
@@ -149,7 +152,13 @@ class _Play:
 
     def _give(self, words: tuple[str, ...]) -> Given:
         self.story.tell("operator", f"lbmigrate {' '.join(words)}")
-        return self.operator.give(words)
+        self.given.append(self.operator.give(words))
+        return self.given[-1]
+
+    def close(self) -> None:
+        """End the commands that still run: none may act on what is about to be taken down."""
+        for one in self.given:
+            one.end()
 
     def _wait_beside(self, given: Given) -> bool:
         code = given.code()
