@@ -29,8 +29,8 @@ class Case:
 
 @pytest.fixture(
     params=[
-        pytest.param("real", marks=pytest.mark.real),
-        pytest.param("same", marks=pytest.mark.real),
+        pytest.param("real", marks=pytest.mark.real("haproxy")),
+        pytest.param("same", marks=pytest.mark.real("haproxy")),
         "fake",
         "external",
     ]

@@ -19,7 +19,7 @@ from lbmigrate.lab.process import freeport
 from lbmigrate.model import Backend, Listen, Look
 from lbmigrate.value import replace
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.real("haproxy")
 
 
 @pytest.fixture
