@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from lbmigrate import config_hosts as hosts
 from lbmigrate import config_values as values
 from lbmigrate.config_kinds import Read, Table
 from lbmigrate.spec import GateSpec
@@ -156,6 +157,6 @@ def _names(file: Table) -> Iterator[Finding]:
     for one in file.get("names"):
         if one.value in seen:
             yield one.line, f"names: {one.value} is listed twice; remove one"
-        elif not any(values.inside(one.value, zone) for zone in zones):
+        elif not any(hosts.inside(one.value, zone) for zone in zones):
             yield one.line, f"names: {one.value} is in none of the zones under dns: ({', '.join(zones)}); add its zone"
         seen.add(one.value)

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from lbmigrate import config_hosts as hosts
 from lbmigrate import config_values as values
 from lbmigrate.config_kinds import Anything, Choice, Either, Field, Kind, ListOf, Map, MapOf, Schema, Word
 
@@ -31,10 +32,10 @@ BOOLEAN = Word(values.boolean, {"type": "boolean"}, ("boolean",))
 SECRET = Word(values.secret, _pattern(values.SECRET), NUMERIC)
 JOURNAL = Word(values.journal, _pattern("(?:sqlite|postgresql|postgres|dynamodb):.+"))
 MIGRATION = Word(values.migration, _pattern(values.MIGRATION))
-NAME = Word(values.owner, STRING)
-DOMAIN = Word(values.domain, STRING)
-ADDRESS = Word(values.address, STRING, NUMERIC)
-URL = Word(values.url, _pattern("https?://.+"))
+NAME = Word(hosts.owner, STRING)
+DOMAIN = Word(hosts.domain, STRING)
+ADDRESS = Word(hosts.address, STRING, NUMERIC)
+URL = Word(hosts.url, _pattern("https?://.+"))
 PORT = _whole(1, 65535, "port")
 WEIGHT = _whole(1, 100, "stage")
 COUNT = _whole(0, 10**9, "count")
@@ -88,7 +89,7 @@ SIDE = Map(
 
 TSIG = Map(
     {
-        "name": Field(Word(values.key, STRING), "the key's name", True),
+        "name": Field(Word(hosts.key, STRING), "the key's name", True),
         "algorithm": Field(
             Choice(*(f"hmac-sha{size}" for size in ("256", "512", "384", "224", "1", "256-128", "384-192", "512-256"))),
             "its algorithm (RFC 8945 section 6); default hmac-sha256",
@@ -101,14 +102,14 @@ DNS = Map(
     {
         "driver": Field(Choice("rfc2136", "route53"), "how the zone is written", True),
         "zone": Field(DOMAIN, "the zone's apex", True),
-        "server": Field(Word(values.host, STRING, NUMERIC), "rfc2136: the primary that takes updates"),
+        "server": Field(Word(hosts.host, STRING, NUMERIC), "rfc2136: the primary that takes updates"),
         "port": Field(PORT, "rfc2136: its port; default 53"),
         "tsig": Field(TSIG, "rfc2136: the key that signs every message"),
         "scheme": Field(
             Choice("auto", "addresses", "lua", "srv", "names"), "how a weight becomes records; default auto"
         ),
         "nameservers": Field(
-            ListOf(Word(values.nameserver, STRING, NUMERIC)),
+            ListOf(Word(hosts.nameserver, STRING, NUMERIC)),
             "all that must serve a change, host or host:port; default: the zone's NS",
         ),
         "serve_limit": Field(SOME_TIME, "a server that does not follow within this holds the migration; default 10m"),

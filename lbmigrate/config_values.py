@@ -1,8 +1,8 @@
 """One scalar of the config file: its text in, its value out.
 
 Every parser raises ValueError("what is wrong; what to do"). Whatever may hold a secret is never repeated in the
-message. Durations become seconds, shares become fractions, names and addresses take the form that `model` asks for.
-Libraries are imported where they are used: `status` comes through here for two words.
+message. Durations become seconds, shares become fractions. Names, addresses and URLs are in `config_hosts`, because
+dnspython is slow to import and `status` comes through here for two words.
 """
 
 import os
@@ -19,7 +19,6 @@ STATUSES = r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?(?: *, *[1-5][0-9]{2}(?:-[1-5][0-9]
 _UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
 _PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)"
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.6.2
-FENCE_LABEL = 11  # octets that `_lbmigrate.` adds to a name (RFC 1035 section 3.1)
 
 
 def duration(text: str) -> float:
@@ -100,89 +99,6 @@ def secret(reference: str) -> str:
     return reference
 
 
-def domain(written: str) -> str:
-    """A DNS name: absolute, lower case, final dot, IDNA 2008; escapes as dnspython writes them."""
-    import dns.exception
-    import dns.name
-
-    try:
-        name = dns.name.from_text(written, idna_codec=dns.name.IDNA_2008).canonicalize()
-    except (dns.exception.DNSException, UnicodeError) as wrong:
-        raise ValueError(f"{show(written)} is no DNS name: {wrong}; correct it") from None
-    if name == dns.name.root or "/" in written or ":" in written:
-        raise ValueError(f"{show(written)} is no DNS name; write one like www.example.com")
-    return name.to_text()
-
-
-def owner(written: str) -> str:
-    """A DNS name that is moved, with room for the fence's label before it."""
-    import dns.name
-
-    name = domain(written)
-    if len(dns.name.from_text(name).to_wire() or b"") + FENCE_LABEL > 255:
-        raise ValueError(f"{show(written)} is too long: its fence `_lbmigrate.<name>` would pass 255 octets")
-    return name
-
-
-def key(written: str) -> str:
-    """A TSIG key's name, lower case, without the final dot."""
-    return domain(written).removesuffix(".")
-
-
-def inside(name: str, zone: str) -> bool:
-    """Whether a name is at or below a zone's apex, label by label."""
-    import dns.name
-
-    return dns.name.from_text(name).is_subdomain(dns.name.from_text(zone))
-
-
-def address(written: str) -> str:
-    """An address that a client can connect to, in the text form that dnspython gives its record."""
-    import ipaddress
-
-    import dns.ipv6
-
-    try:
-        found = ipaddress.ip_address(written)
-    except ValueError:
-        raise ValueError(f"{show(written)} is no IP address; write one like 192.0.2.10 or 2001:db8::10") from None
-    if found.is_unspecified or found.is_multicast or "%" in written:
-        raise ValueError(f"{show(written)} cannot stand in DNS as a balancer's address; give its own address")
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped:
-        raise ValueError(f"{show(written)} is an IPv4 address in IPv6 clothes; write {found.ipv4_mapped}")
-    return dns.ipv6.inet_ntoa(found.packed)
-
-
-def host(written: str) -> str:
-    """A server by address, or by a host name without its final dot."""
-    if re.fullmatch(r"[0-9.]+", written) or ":" in written:
-        return address(written)
-    return hostname(written)
-
-
-def hostname(written: str) -> str:
-    """A host's name in DNS, of letters, digits, `-` and `_`, without its final dot."""
-    name = domain(written).removesuffix(".")
-    if not re.fullmatch(r"[a-z0-9._-]+", name):
-        raise ValueError(f"{show(written)} is no host name; write one like ns1.example.com")
-    return name
-
-
-def nameserver(written: str) -> str:
-    """host or host:port; an IPv6 address with a port stands in brackets."""
-    bracket = re.fullmatch(r"\[([^\]]*)\](?::([0-9]+))?", written)
-    plain = re.fullmatch(r"([^:\[\]]*):([0-9]+)", written)
-    found = bracket or plain
-    if not found:
-        return host(written)
-    name = address(found[1]) if bracket else host(found[1])
-    if found[2] is None:
-        return name
-    return f"[{name}]:{port(found[2])}" if ":" in name else f"{name}:{port(found[2])}"
-
-
 def port(text: str) -> int:
     """A TCP or UDP port."""
     return whole(text, 1, 65535, "port")
@@ -213,32 +129,6 @@ def statuses(text: str) -> tuple[tuple[int, int], ...]:
         if found[-1][0] > found[-1][1]:
             raise ValueError(f"{part} is an empty range of status codes; the smaller number comes first")
     return tuple(found)
-
-
-def url(written: str) -> str:
-    """An http or https URL with a host, in ASCII, the host in lower case. User names and passwords are refused."""
-    from urllib.parse import urlsplit, urlunsplit
-
-    if not re.fullmatch(r"[!-~]+", written):
-        raise ValueError("the URL holds spaces or characters outside ASCII; percent-encode them (host: xn--…)")
-    try:
-        parts = urlsplit(written)
-        given, at = parts.hostname, parts.port
-    except ValueError as wrong:
-        raise ValueError(f"not a URL: {wrong}; write https://HOST/PATH") from None
-    if "@" in parts.netloc:
-        raise ValueError("the URL carries a user name or password; secrets are never written in the file")
-    if parts.scheme not in ("http", "https") or not given or parts.fragment:
-        raise ValueError(f"{show(written)}: write http://HOST/PATH or https://HOST/PATH, without a #fragment")
-    name = _url_host(given)
-    netloc = name if at is None else f"{name}:{whole(str(at), 1, 65535, 'port')}"
-    return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
-
-
-def _url_host(name: str) -> str:
-    if re.fullmatch(r"[0-9.]+", name):
-        return address(name)
-    return f"[{address(name)}]" if ":" in name else hostname(name)
 
 
 def method(text: str) -> str:
