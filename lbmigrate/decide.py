@@ -137,7 +137,7 @@ def _held(s: State, step: Step, trouble: Hold) -> Next:
         return Note(trouble)
     if not s.hold.for_good and (trouble.for_good or s.at - s.hold.at >= s.soft.soak_limit):
         return Note(Hold(trouble.cause, trouble.why, True))
-    if trouble.cause == "unanswered":
+    if trouble.cause == s.hold.cause == "unanswered":  # but never beneath another hold: drift stays until `resume`
         return _effect(s, step)
     return Wait(s.at + SLICE, trouble.why)
 
