@@ -25,7 +25,7 @@ from typing import Literal, assert_never
 
 from lbmigrate import plan as plans
 from lbmigrate.errors import Drifted, LbmigrateError, OnHold, Refused
-from lbmigrate.events import Asked, Cleared, Event, Finished, Hold, Passed, TurnedBack
+from lbmigrate.events import Asked, Cleared, Ended, Event, Finished, Hold, Passed, TurnedBack
 from lbmigrate.facts import RING, evidence, fresh, idle, idle_at, lagging, serve_limit, soak, turned, turned_at, verdict
 from lbmigrate.fold import LEASE, State
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
@@ -80,6 +80,8 @@ def decide(s: State) -> Next:
         return Note(_finish(s))
     if s.back:
         return _backward(s, s.step)
+    if s.flight and s.seen.shows and s.seen.shows[0] == s.flight.n:
+        return Note(Ended(s.flight.step, "done", "found applied", s.seen.shows[1]))
     if s.seen.gone:
         return Note(TurnedBack("dns", "the fence is gone and the original records are in place: rolled back elsewhere"))
     if why := _turn_back(s):
@@ -138,7 +140,7 @@ def _held(s: State, step: Step, trouble: Hold) -> Next:
     if not s.hold.for_good and (trouble.for_good or s.at - s.hold.at >= s.soft.soak_limit):
         return Note(Hold(trouble.cause, trouble.why, True))
     if trouble.cause == s.hold.cause == "unanswered":  # but never beneath another hold: drift stays until `resume`
-        return _effect(s, step)
+        return _forward(s, step)
     return Wait(s.at + SLICE, trouble.why)
 
 
@@ -261,7 +263,7 @@ def _soaking(s: State, step: Soak) -> Next:
 
 def _drain(s: State, step: Drain) -> Next:
     side = s.seen.a if step.side == "a" else s.seen.b
-    if step.side == "b" and (not s.shown or (fresh(s) and verdict(side) == "bad")):
+    if step.side == "b" and not s.shown:
         return Note(Passed(step))
     begun = turned_at(s)
     if begun is None:
@@ -270,6 +272,8 @@ def _drain(s: State, step: Drain) -> Next:
         return Wait(begun, "caches to turn")
     if not fresh(s):
         return Wait(s.at + SLICE, "a fresh look")
+    if step.side == "b" and verdict(side) == "bad":
+        return Note(Passed(step))  # what still asks a bad B gains nothing by its staying; honest caches are done
     name = step.side.upper()
     if step.side == "a" and s.soft.retire.keep:
         return Note(Passed(step, "A is kept running, as retire.keep asks"))

@@ -135,7 +135,8 @@ class Seen:
 
     `run` are the seconds watched by this worker without a gap, `watched` those at this stage, `soaked` those of them
     after caches had turned; `skew` is the primary's clock minus ours; `gone`: the fence
-    is gone and the originals are in place (a rollback without this journal).
+    is gone and the originals are in place (a rollback without this journal); `shows`: the write in flight, by its
+    number, was found applied, and these are the records.
     """
 
     at: float = 0.0
@@ -155,6 +156,7 @@ class Seen:
     drift: tuple[str, ...] = ()
     gone: bool = False
     ttls: tuple[tuple[str, str, int], ...] = ()
+    shows: tuple[int, tuple[Held, ...]] | None = None
     unreadable: str = ""
     skew: float | None = None
 

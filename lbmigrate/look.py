@@ -5,12 +5,12 @@ from collections.abc import Callable
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError
 from lbmigrate.events import Saw, SideSeen
-from lbmigrate.facts import differences, lagging, turned_at
+from lbmigrate.facts import alike, differences, lagging, turned_at
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
 from lbmigrate.parts import Parts, Ring
-from lbmigrate.plan import Soak
+from lbmigrate.plan import Soak, Write, wanted
 from lbmigrate.value import replace
 
 EAGER = 0.01  # seconds between two polls of the servers just after a write
@@ -91,7 +91,7 @@ class Tally:
         return self._turning() != before
 
     def _side(self, name: SideName, channel: int, result: Result) -> None:
-        if name == "a" or self._state.proven:  # what B failed before it stood is no verdict on it
+        if name == "a" or self._state.proven or self._state.back:  # what B failed before it stood is no verdict on it
             self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
         self._counts[name]["ok" if result.ok else "failed"] += 1
         self._counts[name]["own"] += result.answered
@@ -158,6 +158,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     drift: list[str] = []
     ttls: list[tuple[str, str, int]] = []
     gone: list[bool] = []
+    shows = None
     skew = state.seen.skew
     try:
         for index in state.claimed:
@@ -168,12 +169,24 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
                 drift += differences(state, held)
                 ttls += _odd_ttls(state, held)
                 gone.append(_gone(state, held))
+            shows = _shows(state, index, records.held) or shows
     except Drifted as wrong:
         return {"drift": (str(wrong),)}
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
     every = bool(gone) and all(gone)
-    return {"drift": () if every else tuple(drift), "gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": ""}
+    found = {"gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": "", "shows": shows}
+    return {"drift": () if every else tuple(drift), **found}
+
+
+def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[Held, ...]] | None:
+    """The write in flight, where the primary holds what it wants: an unknown outcome settled without sending again."""
+    flight = state.flight
+    if flight is None or not isinstance(flight.step, Write) or flight.step.batch != batch or state.plan is None:
+        return None
+    want = wanted(state.plan, state.attempt, flight.n, flight.step)
+    mine = all(one.fence and alike(one, other) for one, other in zip(now, want, strict=True))
+    return (flight.n, now) if mine else None
 
 
 def _odd_ttls(state: State, held: Held) -> list[tuple[str, str, int]]:
@@ -222,6 +235,8 @@ def _side(parts: Parts, state: State, name: SideName) -> SideSeen:
 def _foreign(before: SideSeen, now: Look) -> int | None:
     """Requests since the last look that were not our probes; None across a gap in the counters."""
     if now.requests is None or before.requests is None or now.process != before.process:
+        return None
+    if now.requests < before.requests:  # somebody cleared them (HAProxy: `clear counters all`)
         return None
     return max(0, now.requests - before.requests - before.own)
 
