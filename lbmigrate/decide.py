@@ -232,6 +232,8 @@ def _effect(s: State, step: Step) -> Next:
 
 
 def _serving(s: State) -> Wait:
+    if s.seen.at <= s.step_at:
+        return Wait(s.at + SLICE, "")  # not looked yet since the write: as a rule they serve it already
     return Wait((s.seen.lag_since or s.at) + serve_limit(s), f"{', '.join(lagging(s))} to serve the change")
 
 

@@ -38,7 +38,7 @@ class Progress:
 
     def waiting(self, state: State, until: float, why: str) -> None:
         """The wait that begins now: until when at the latest, and what for."""
-        if self._quiet:
+        if self._quiet or not why:
             return
         left = max(0.0, until - state.at)
         text = f"waiting for {why}, {span(left)} to go (weight {state.weight} %)"

@@ -58,8 +58,8 @@ def safe(text: str) -> str:
 # ---------------------------------------------------------------- the status document
 
 
-def document(s: State) -> dict[str, Any]:
-    """The contract's status document; a field that is not known is None."""
+def document(s: State, now: float | None = None) -> dict[str, Any]:
+    """The contract's status document at `now` (by default the journal's last moment); what is not known is None."""
     gate = s.soft.gate
     return {
         "migration": s.migration or None,
@@ -85,7 +85,7 @@ def document(s: State) -> dict[str, Any]:
         "caches_turn_at": iso(turned_at(s) or None) if s.active else None,
         "watched_seconds": round(s.seen.watched),
         "next": following(s),
-        "undo_by": iso(undo_by(s)),
+        "undo_by": iso(undo_by(s, now or s.at)),
         "last_event": {"seq": s.seq, "at": iso(s.last_at), "event": s.last} if s.seq else None,
     }
 
@@ -158,12 +158,12 @@ def observed(s: State) -> float | None:
     return round(100 * b / (a + b), 2) if a + b else None
 
 
-def undo_by(s: State) -> float | None:
-    """When caches would have forgotten B, were it taken out of DNS now; None while no client can know B."""
+def undo_by(s: State, now: float) -> float | None:
+    """When caches would have forgotten B, were it taken out of DNS at `now`; None while no client can know B."""
     if not s.active or not s.shown or s.plan is None or s.retired:
         return None
     ttls = [ttl for ttl, _ in present(s).values()]
-    return s.at + max(ttls, default=0) + max(1.0, s.soft.cache_margin)
+    return now + max(ttls, default=0) + max(1.0, s.soft.cache_margin)
 
 
 def following(s: State) -> str | None:
@@ -210,9 +210,9 @@ def tell_step(step: Step) -> str:
 # ---------------------------------------------------------------- text
 
 
-def status_text(s: State) -> str:
+def status_text(s: State, now: float | None = None) -> str:
     """`status` for people."""
-    doc = document(s)
+    doc = document(s, now)
     if s.plan is None:
         return f"{s.migration or 'no migration'}: nothing under way; begin with: lbmigrate start"
     lines = [f"{s.migration}  {doc['phase']}  weight {s.weight} %  stages {' '.join(map(str, doc['stages']))}"]
@@ -222,16 +222,17 @@ def status_text(s: State) -> str:
         lines.append(f"  held      {safe(s.hold.why)} (since {iso(s.hold.at)})")
     for name in doc["names"]:
         lines.append(f"  {name['name']}  asked {name['asked']} %  served {name['served']} %  ttl {name['ttl']} s")
-    lines.append(f"  observed  {doc['observed']} % of the requests at B since this weight was set")
+    lines.append(f"  observed  {_known(doc['observed'])} % of the requests at B since this weight was set")
     for key, side in doc["sides"].items():
         lines.append(
             f"  {key.upper()} {side['verdict']:8} {' '.join(side['addresses'])}  "
-            f"requests {side['requests']}  active {side['active']}"
+            f"requests {_known(side['requests'])}  active {_known(side['active'])}"
         )
     gate = doc["gate"]
     lines.append(
         f"  gate      alarm {gate['alarm']:.2f} of {gate['alarm_at']:.0f}, "
-        f"evidence {gate['promote']:.1f} of {gate['promote_at']:.0f}, {gate['pairs']} pairs; controls {doc['controls']}"
+        f"evidence {gate['promote']:.1f} of {gate['promote_at']:.0f}, {gate['pairs']} pairs; "
+        f"controls {doc['controls'] or 'none given'}"
     )
     lines += [f"  caches    turn at {doc['caches_turn_at']}"] if doc["caches_turn_at"] else []
     lines += [f"  undo      complete by {doc['undo_by']} if begun now"] if doc["undo_by"] else []
@@ -239,6 +240,10 @@ def status_text(s: State) -> str:
     if s.active:
         lines += ["", *steps_text(s.steps, s.cursor)]
     return "\n".join(lines)
+
+
+def _known(number: object) -> object:
+    return "?" if number is None else number
 
 
 def steps_text(steps: tuple[Step, ...], cursor: int) -> list[str]:
@@ -314,7 +319,8 @@ def _saw_text(saw: Saw, s: State) -> str:
     seen = saw.after
     return (
         f"watched {span(saw.seconds)} at {s.weight} %: A {verdict(seen.a)}, B {verdict(seen.b)}, "
-        f"served {served(s)} %, observed {observed(s)} %, evidence {seen.promote:.3g}, alarm {seen.alarm:.3g}"
+        f"served {_known(served(s))} %, observed {_known(observed(s))} %, "
+        f"evidence {seen.promote:.3g}, alarm {seen.alarm:.3g}"
     )
 
 
