@@ -131,8 +131,9 @@ def test_a_bad_a_does_not_hold_up_the_end_of_an_operator_who_said_finish() -> No
     dead = {"a": side("bad", up=False)}
     assert cause(decide(at(FULL, look=dead))) == "a-bad"
     assert cause(decide(at(FULL, look=dead, finishing=True))) == "Do"
-    quiet = {**dead, "run": 300.0, "b": side("unknown")}
-    assert cause(decide(at(FULL, look=quiet, finishing=True))) == "Do"
+    unproven = {**dead, "b": side("unknown")}
+    assert cause(decide(at(FULL, look=unproven, finishing=True))) == "wait"
+    assert cause(decide(at(FULL, look=unproven, finishing=True, forced=True))) == "Do"
 
 
 def test_an_a_that_dies_after_caches_turned_is_idle_not_a_reason_to_hold() -> None:
@@ -283,11 +284,36 @@ def test_preparing_needs_no_look(step: Step) -> None:
     )
 
 
-def test_a_weight_moves_only_after_a_fresh_look() -> None:
-    assert decide(at(HALF, weight=0)) == Do(HALF)
-    assert cause(decide(at(HALF, weight=0, look={"at": NOW - 11}))) == "wait"
-    begun = Flight(HALF, 20, NOW - 50)
-    assert decide(at(HALF, weight=0, look={"at": NOW - 11}, flight=begun)) == Do(HALF)
+RISES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("B proven good now", {}, {}, "Do"),
+    ("B not proven yet", {"b": side("unknown"), "run": 5.0}, {}, "wait"),
+    ("an old look", {"at": NOW - 11}, {}, "wait"),
+    ("begun by a worker that died", {"at": NOW - 11}, {"flight": Flight(HALF, 20, NOW - 50)}, "wait"),
+    ("not proven, by the operator's force", {"b": side("unknown"), "run": 5.0}, {"forced": True}, "Do"),
+    ("an old look, by the operator's force", {"at": NOW - 11}, {"forced": True}, "wait"),
+]
+
+
+@pytest.mark.parametrize(("what", "look", "changes", "then"), RISES, ids=[row[0] for row in RISES])
+def test_the_weight_rises_only_on_a_b_proven_good_now(
+    what: str, look: dict[str, Any], changes: dict[str, Any], then: str
+) -> None:
+    del what
+    assert cause(decide(at(HALF, weight=0, look=look, **changes))) == then
+
+
+def test_the_weight_falls_without_proof_of_b() -> None:
+    steps = plans.shifted(PLAN, PLAN.forward, 0)
+    down = at(Turn(), weight=50, steps=steps, cursor=plans.place(steps, Write(0, "weight", 0)))
+    assert decide(replace(down, seen=replace(down.seen, at=NOW - 11))) == Do(Write(0, "weight", 0))
+
+
+def test_a_rise_without_answer_is_not_tried_again_on_an_unproven_b() -> None:
+    flight = Flight(HALF, 20, NOW - 50, TRIES, NOW - 60, "no answer")
+    begun = at(HALF, weight=0, flight=flight, hold=Standing("unanswered", "", NOW, False))
+    assert decide(begun) == Do(HALF)
+    unproven = replace(begun, seen=replace(begun.seen, a=side("bad"), b=side("bad")))
+    assert cause(decide(unproven)) == "wait"
 
 
 @pytest.mark.parametrize("left", [0.001, 30.0, 290.0])

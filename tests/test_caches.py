@@ -1,0 +1,131 @@
+"""When honest caches have turned: timed from first sight, by the slowest server, with the TTL that answers carried."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmigrate.caches import MIN_MARGIN, Answer, Clock, behind, note, turned_at
+from lbmigrate.model import Served
+
+NAME = "www.example.com."
+OLD, NEW = ("192.0.2.1",), ("192.0.2.2",)
+T = 1_800_000_000.0
+MARGIN = 5.0
+
+
+def says(rdatas: tuple[str, ...] | None, ttl: int = 300, server: str = "ns1", error: str = "") -> Served:
+    return Served(server, NAME, "A", None if rdatas is None else ttl, rdatas, error or ("timeout" * (rdatas is None)))
+
+
+def polled(*polls: tuple[float, list[Served]]) -> Clock:
+    clock: Clock = ()
+    for at, served in polls:
+        clock = note(clock, served, T + at)
+    return clock
+
+
+def present(rdatas: tuple[str, ...] = NEW, ttl: int = 60) -> Any:
+    return {(NAME, "A"): (ttl, rdatas)}
+
+
+def test_it_is_timed_from_first_sight_and_the_ttl_that_the_old_answer_carried() -> None:
+    clock = polled((0, [says(OLD, 300)]), (10, [says(NEW, 60)]), (20, [says(NEW, 60)]), (500, [says(NEW, 60)]))
+    assert turned_at(clock, present(), MARGIN) == T + 10 + 300 + MARGIN
+
+
+def test_the_slowest_server_counts() -> None:
+    quick, slow = says(NEW, 60), says(NEW, 60, "ns2")
+    clock = polled((0, [says(OLD), says(OLD, server="ns2")]), (10, [quick, says(OLD, server="ns2")]))
+    assert behind(clock, present()) == ("ns2",)
+    assert turned_at(clock, present(), MARGIN) is None
+    clock = note(clock, [quick, slow], T + 70)
+    assert behind(clock, present()) == ()
+    assert turned_at(clock, present(), MARGIN) == T + 70 + 300 + MARGIN
+
+
+def test_an_error_is_no_new_answer_and_no_proof_of_one() -> None:
+    clock = polled((0, [says(OLD)]), (10, [says(None)]))
+    assert clock[0].rdatas == OLD
+    assert clock[0].error == "timeout"
+    assert turned_at(clock, present(OLD, 300), MARGIN) is None
+    clock = note(clock, [says(NEW, 60)], T + 20)
+    assert (clock[0].error, turned_at(clock, present(), MARGIN)) == ("", T + 20 + 300 + MARGIN)
+
+
+def test_a_server_that_was_never_heard_is_behind_until_it_answers() -> None:
+    clock = polled((0, [says(None)]))
+    assert (clock[0].rdatas, behind(clock, present())) == (None, ("ns1",))
+    assert turned_at(note(clock, [says(NEW, 60)], T + 10), present(), MARGIN) == 0.0
+
+
+def test_a_change_of_the_ttl_alone_waits_for_the_old_ttl() -> None:
+    clock = polled((0, [says(OLD, 300)]), (10, [says(OLD, 60)]))
+    assert turned_at(clock, present(OLD, 60), MARGIN) == T + 10 + 300 + MARGIN
+
+
+def test_a_server_that_still_serves_the_longer_ttl_is_behind_one_that_serves_a_shorter_is_not() -> None:
+    for ttl, lags in ((61, True), (60, False), (30, False)):
+        assert bool(behind(polled((0, [says(NEW, ttl)])), present(NEW, 60))) is lags
+
+
+def test_going_back_waits_for_what_named_b() -> None:
+    clock = polled((0, [says(OLD, 60)]), (10, [says(NEW, 60)]), (100, [says(OLD, 60)]))
+    assert turned_at(clock, present(OLD, 60), MARGIN) == T + 100 + 60 + MARGIN
+
+
+def test_an_older_long_answer_is_not_forgotten_for_a_newer_short_one() -> None:
+    clock = polled((0, [says(OLD, 3600)]), (10, [says(OLD, 60)]), (20, [says(NEW, 60)]))
+    assert turned_at(clock, present(), MARGIN) == T + 10 + 3600 + MARGIN
+
+
+def test_an_answer_without_records_is_an_answer() -> None:
+    absent = Served("ns1", NAME, "AAAA", None, ())
+    clock = polled((0, [says(NEW, 60), absent]))
+    assert turned_at(clock, present(), MARGIN) == 0.0
+    assert clock[1] == Answer("ns1", NAME, "AAAA", 0, (), 0.0, "")
+    stray = Served("ns1", NAME, "AAAA", 60, ("2001:db8::1",))
+    assert behind(note(clock, [stray], T + 1), present()) == ("ns1",)
+
+
+def test_the_margin_is_never_under_a_second() -> None:
+    clock = polled((0, [says(OLD, 60)]), (10, [says(NEW, 60)]))
+    assert turned_at(clock, present(), 0.0) == T + 10 + 60 + MIN_MARGIN
+
+
+def test_nothing_heard_is_nothing_known() -> None:
+    assert turned_at((), present(), MARGIN) is None
+
+
+def test_what_never_changed_has_turned() -> None:
+    assert turned_at(polled((0, [says(NEW, 60)]), (9, [says(NEW, 60)])), present(), MARGIN) == 0.0
+
+
+TTLS = st.lists(st.integers(5, 600), min_size=2, max_size=7).map(lambda ttls: sorted(ttls, reverse=True))
+GAPS = st.lists(st.floats(0.1, 500), min_size=6, max_size=6)
+POLLS = st.lists(st.tuples(st.floats(0.01, 400), st.booleans()), min_size=1, max_size=30)
+LAGS = st.lists(st.floats(0, 90), min_size=1, max_size=3)
+
+
+@given(TTLS, GAPS, LAGS, POLLS)
+def test_it_is_never_before_the_true_last_serving_and_its_ttl(
+    ttls: list[int], gaps: list[float], lags: list[float], polls: list[tuple[float, bool]]
+) -> None:
+    """However rarely polls come, however many are lost, however servers lag; TTLs are lowered, never raised."""
+    begins = [0.0, *(sum(gaps[:k]) for k in range(1, len(ttls)))]
+
+    def serves(lag: float, at: float) -> int:
+        return max(k for k, begin in enumerate(begins) if begin + lag <= at or k == 0)
+
+    def answers(at: float, lost: bool) -> list[Served]:
+        which = [serves(lag, at) for lag in lags]
+        return [says(None if lost else (f"192.0.2.{k}",), ttls[k], f"ns{n}") for n, k in enumerate(which)]
+
+    at, clock = 0.0, note((), answers(0.0, False), T)
+    for gap, lost in polls:
+        at += gap
+        clock = note(clock, answers(at, lost), T + at)
+    last = len(ttls) - 1
+    found = turned_at(clock, present((f"192.0.2.{last}",), ttls[last]), MARGIN)
+    ends = [begins[k + 1] + max(lags) + ttls[k] for k in range(last)]
+    assert found is None or found >= T + max(ends) + MARGIN
