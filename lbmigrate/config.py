@@ -7,12 +7,11 @@ the schema are imported where they are used.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lbmigrate import config_values as values
 from lbmigrate import config_yaml
-from lbmigrate.config_yaml import Entries, Scalar, Wrong
+from lbmigrate.config_yaml import Entries, FilePath, Scalar, Wrong
 from lbmigrate.model import Probe, Side
 from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 JOURNAL = "sqlite:.lbmigrate/journal.db"
 
 
-def light(path: Path) -> tuple[str, str]:
+def light(path: FilePath) -> tuple[str, str]:
     """The migration's name and its journal's URL; the rest of the file may be wrong. Raises Usage."""
     top = config_yaml.read(path)
     try:
@@ -44,7 +43,7 @@ def _word(top: Entries, key: str, default: str | None) -> str:
         raise Wrong((node.line, f"{key}: {wrong}")) from None
 
 
-def load(path: Path) -> Config:
+def load(path: FilePath) -> Config:
     """The whole file. Raises Usage with one line per finding: `file:line: what is wrong; what to do`."""
     from lbmigrate.config_rules import findings
     from lbmigrate.config_schema import FILE
@@ -66,7 +65,7 @@ def schema() -> Schema:
     return config_schema.schema()
 
 
-def _beside(path: Path) -> str:
+def _beside(path: FilePath) -> str:
     return os.path.dirname(os.path.abspath(path))
 
 
@@ -75,7 +74,7 @@ def _journal(url: str, beside: str) -> str:
     return f"sqlite:{values.located(where, beside)}" if scheme == "sqlite" else url
 
 
-def _config(path: Path, file: Table) -> Config:
+def _config(path: FilePath, file: Table) -> Config:
     beside = _beside(path)
     return Config(
         path=os.path.abspath(path),

@@ -4,8 +4,8 @@ Plain scalars are read as YAML 1.2 reads them (core schema): `no`, `on` and `202
 or a date, so that a name or a word means what it says. Tags and merge keys are refused: the file is data only.
 """
 
+import os
 import re
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import yaml
@@ -18,6 +18,7 @@ except ImportError:  # PyYAML built without libyaml: slower, the same tree
     from yaml import BaseLoader as Loader  # type: ignore[assignment]
 
 T = TypeVar("T")
+FilePath = str | os.PathLike[str]  # pathlib itself would make `status` wait
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20  # libyaml's composer recurses in C: a file of 50,000 "{" ends the process with SIGSEGV
 ScalarKind = Literal["text", "integer", "number", "boolean", "nothing"]
@@ -61,7 +62,7 @@ class Wrong(Exception):
         self.findings = findings
 
 
-def usage(path: Path, wrong: Wrong) -> Usage:
+def usage(path: FilePath, wrong: Wrong) -> Usage:
     """The findings as one error, a line each, in the file's order."""
     return Usage("\n".join(f"{path}:{line}: {what}" for line, what in sorted(set(wrong.findings))))
 
@@ -71,7 +72,7 @@ def show(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def read(path: Path) -> Entries:
+def read(path: FilePath) -> Entries:
     """The file's top level. Raises Usage: unreadable, not UTF-8, not YAML, tags, duplicate keys (all of them)."""
     text = _text(path)
     try:
@@ -84,9 +85,9 @@ def read(path: Path) -> Entries:
         raise usage(path, wrong) from None
 
 
-def _text(path: Path) -> str:
+def _text(path: FilePath) -> str:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as wrong:
         why = getattr(wrong, "strerror", None) or str(wrong)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 from typing import Literal
 
-from lbmigrate.fence import encode
 from lbmigrate.model import Fence, Held, RRset, SideName
 from lbmigrate.schemes import SCHEMES, unfit
 from lbmigrate.spec import Bound
@@ -158,6 +157,8 @@ def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
 
 def _size(bound: Bound, held: Held) -> int:
     """At most so many bytes of a message for one name: values and fence, before and after, and the deletions."""
+    from lbmigrate.fence import encode  # here, because `status` makes no plan and starts without zlib and urllib
+
     fence = sum(len(one) + 1 for one in encode(Fence(bound.migration, "0" * 8, 2**31, held.rrsets)))
     records = sum(len(r.rdatas) for r in held.rrsets) + len(bound.a.addresses) + len(bound.b.addresses)
     owner_bytes = len(held.name) + 12

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +15,6 @@ from lbmigrate.errors import Busy, Failed, LbmigrateError, Refused, RolledBack, 
 from lbmigrate.events import Asked
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
-from lbmigrate.progress import Progress
 
 if TYPE_CHECKING:
     from lbmigrate.decide import End
@@ -27,9 +25,9 @@ if TYPE_CHECKING:
     from lbmigrate.spec import Config
 
 
-def config_path(common: Common) -> Path:
+def config_path(common: Common) -> str:
     """`-c`, then $LBMIGRATE_CONFIG, then lbmigrate.yaml."""
-    return Path(common.config or os.environ.get("LBMIGRATE_CONFIG") or "lbmigrate.yaml")
+    return common.config or os.environ.get("LBMIGRATE_CONFIG") or "lbmigrate.yaml"
 
 
 # ---------------------------------------------------------------- from the journal alone
@@ -59,9 +57,9 @@ def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
         click.echo(commands(state))
         return 0
     if common.output == "json":
-        click.echo(json.dumps(render.document(state), ensure_ascii=False))
+        click.echo(json.dumps(render.document(state, time.time()), ensure_ascii=False))
     else:
-        click.echo(render.status_text(state))
+        click.echo(render.status_text(state, time.time()))
     return _exit_code(state) if exit_code else 0
 
 
@@ -112,6 +110,7 @@ def _at_work(common: Common, changes: bool = True) -> Iterator[tuple["Engine", "
     from lbmigrate import assemble, config, worker
     from lbmigrate.difference import difference
     from lbmigrate.engine import Engine
+    from lbmigrate.progress import Progress
 
     chosen = config.load(config_path(common))
     parts = assemble.parts(chosen)
@@ -457,6 +456,8 @@ def completion(common: Common, shell: str) -> int:
 
 def rehearse(common: Common, file: str, real: bool, virtual: bool, keep: str) -> int:
     """See the command line's help."""
+    from pathlib import Path
+
     from lbmigrate.lab.command import rehearse as play
 
     return play(common, Path(file), real, virtual, keep)

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lbmigrate import __version__
 from lbmigrate.errors import JournalError
@@ -37,7 +37,7 @@ class SqliteJournal:
 
     def read(self, after: int = 0, whole: bool = False) -> list[Entry]:
         """See Journal. The hashes of all rows that are read are checked."""
-        if self._db is None and self._place != ":memory:" and not Path(self._place).exists():
+        if self._db is None and self._place != ":memory:" and not os.path.exists(self._place):
             return []
         with self._translated("read"):
             rows: list[Row] = self._open().execute(READ, (after, whole)).fetchall()
@@ -83,7 +83,7 @@ class SqliteJournal:
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             if self._place != ":memory:":
-                Path(self._place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.makedirs(os.path.dirname(os.path.abspath(self._place)), mode=0o700, exist_ok=True)
             self._db = sqlite3.connect(self._place, timeout=10, check_same_thread=False)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
