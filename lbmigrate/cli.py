@@ -1,5 +1,7 @@
 """The command line: every verb with its flags. Nothing heavy is imported before a verb runs."""
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +27,11 @@ def _take(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     return value
 
 
-def _flag(*names: str, **given: Any) -> F:
-    return click.option(*names, expose_value=False, callback=_take, **given)
+def _flag(*names: str, **given: Any) -> click.Option:
+    return click.Option(names, expose_value=False, callback=_take, **given)
 
 
+# Every command takes the same four, made once: an option each would be most of the time that this module costs.
 GLOBAL = (
     _flag("-c", "--config", metavar="FILE", help="Config file [default: $LBMIGRATE_CONFIG, then lbmigrate.yaml]."),
     _flag("-v", "--verbose", count=True, help="Every look, on stderr."),
@@ -37,15 +40,39 @@ GLOBAL = (
 )
 
 
-def _global_flags(command: F) -> F:
-    for flag in reversed(GLOBAL):
-        command = flag(command)
-    return command
+class Page(click.Context):
+    """Its help fits the terminal as click's own does, without importing shutil for the terminal's width."""
+
+    def make_formatter(self) -> click.HelpFormatter:
+        """At most 110 columns, 80 where there is no terminal; $COLUMNS is obeyed."""
+        return click.HelpFormatter(width=max(50, min(_columns(), 110) - 2))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):  # no terminal, or stdout closed or replaced
+        return 80
+
+
+class Verb(click.Command):
+    """One verb."""
+
+    context_class = Page
+
+
+class Verbs(click.Group):
+    """All of them."""
+
+    context_class = Page
+    command_class = Verb
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lbmigrate", message="%(prog)s %(version)s")
-@_global_flags
 def cli() -> None:
     """Replace a load balancer behind live DNS names without one failed request.
 
@@ -58,6 +85,9 @@ def cli() -> None:
       lbmigrate run                   all of it by itself
       lbmigrate rollback              back to A at any moment before A is retired
     """
+
+
+cli.params.extend(GLOBAL)
 
 
 def _verb(name: str, doc: str, *options: F) -> None:
@@ -74,7 +104,7 @@ def _verb(name: str, doc: str, *options: F) -> None:
     command: F = call
     for option in reversed(options):
         command = option(command)
-    cli.command(name)(_global_flags(command))
+    cli.command(name)(command).params[:0] = GLOBAL
 
 
 class Weight(click.ParamType[int]):
