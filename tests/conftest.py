@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 def _core() -> tuple[str, ...]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    return tuple(Path(file).stem for file in settings["tool"]["coverage"]["run"]["include"])
+    return tuple(settings["tool"]["lbmigrate"]["core"])
 
 
 def _is_core(item: pytest.Item, core: tuple[str, ...]) -> bool:
