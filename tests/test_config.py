@@ -338,6 +338,28 @@ def test_how_no_side_is_run(file: Path, run: str) -> None:
     assert refusal(file, swapped("{process: {binary: /usr/sbin/haproxy}}", run)).startswith("15: b: run: ")
 
 
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("HTTPS://WWW.Example.com", "https://www.example.com/"),
+        ("http://192.0.2.9:8080/x?y=1", "http://192.0.2.9:8080/x?y=1"),
+        ("http://[2001:DB8::9]/", "http://[2001:db8::9]/"),
+    ],
+)
+def test_urls_take_one_form(file: Path, written: str, url: str) -> None:
+    assert load(file, swapped("https://www.example.com/healthz", f"'{written}'")).soft.probes[0].url == url
+
+
+def test_headers_of_a_probe(file: Path) -> None:
+    got = load(file, swapped("timeout: 2s", "headers: {X-Check: lb migrate, Accept: ''}"))
+    assert got.soft.probes[0].headers == (("X-Check", "lb migrate"), ("Accept", ""))
+
+
+def test_aliases_repeat_what_they_name(file: Path) -> None:
+    got = load(file, swapped("soak_limit: 2h", "soak_limit: *five", swapped("soak: 5m", "soak: &five 5m")))
+    assert got.soft.soak == got.soft.soak_limit == 300
+
+
 def test_an_external_side_has_commands(file: Path) -> None:
     got = load(file, swapped("[192.0.2.2]", "[192.0.2.2], health: curl -f x, up: a up", LEAST))
     assert got.bound.b.commands == (("up", "a up"), ("health", "curl -f x"))
@@ -393,6 +415,10 @@ REFUSED = [
     ("metrics: []", "metrics: [{prometheus: x}]", "42: gate: metrics is not in this version"),
     ("notify: []", "notify: [env:SLACK_URL]", "45: notify is not in this version"),
     ("notify: []", "roll: {balancer: b, update: {command: x}}", "45: roll is not in this version"),
+    ("notify: []", "roll: {balancer: b, update: {command: x}, batch: 0}", "45: roll: batch: '0' is no batch"),
+    ("body: ok", "body: ''", "34: probe: expect: body: '' is empty or not printable"),
+    ("/etc/haproxy/haproxy.cfg", "''", "6: a: config: an empty or unprintable path; name a file"),
+    ("server: 192.0.2.53", "server: a b", "19: dns: server: 'a b' is no host name; write one like ns1.example.com"),
     ("rate: 10", "slow: 500ms", "32: probe: slow is not in this version"),
     ("rate: 10", "rate: 0", "32: probe: rate: '0' is no rate"),
     (
