@@ -83,7 +83,7 @@ class Under:
         except subprocess.TimeoutExpired:
             self._child.kill()
             out, err = self._child.communicate()
-            raise AssertionError(f"{self._child.args}: not done in {COMMAND_SECONDS} s: {err[-2000:]}") from None
+            raise AssertionError(f"{self._child.args!r}: not done in {COMMAND_SECONDS} s: {err[-2000:]}") from None
         assert "Traceback" not in err, err
         return Said(self._child.returncode, out, err)
 
@@ -218,8 +218,6 @@ def rig(directory: Path, scenario: Scenario = SCENARIO, watched: bool = True, **
             summary = found.ground.watch.stop()
             assert summary.clean, summary.failures[:5]
             assert summary.answers > 0
-
-
 
 
 def root() -> bool:
