@@ -156,6 +156,11 @@ class Engine:
             if self.state.flight != flight or self.state.by != worker_id(self._me):
                 return  # the list was swapped, or another took over: the world will show what this did
 
+    def observe(self, parts: Parts, seconds: float) -> None:
+        """Look for so long and note it, moving nothing; not where another process is at work, which looks anyway."""
+        if self.refresh().active and not self.busy() and self.append(Took(self._me)):
+            self._watch(parts, self._clock.now() + seconds, "", None)
+
     def _watch(self, parts: Parts, at: float, why: str, until: float | None) -> None:
         now = self._clock.now()
         end = min(at, now + SLICE, *([until] if until is not None else []))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from lbmigrate.spec import Config
 
 
+LIVE = 2.5  # seconds of `status --live`: 20 probes at the default rate
+
+
 def config_path(common: Common) -> str:
     """`-c`, then $LBMIGRATE_CONFIG, then lbmigrate.yaml."""
     return common.config or os.environ.get("LBMIGRATE_CONFIG") or "lbmigrate.yaml"
@@ -66,8 +69,7 @@ def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
 def _look_once(common: Common) -> None:
     """`--live`: one look of a few seconds, unless somebody is watching anyway."""
     with _at_work(common) as (engine, parts, _):
-        if engine.refresh().active and not engine.busy():
-            engine.drive(parts, lambda _: False, until=time.time() + 3.0)
+        engine.observe(parts, LIVE)
 
 
 def _exit_code(s: State) -> int:
