@@ -7,8 +7,8 @@ serve another, plus the TTL that the old one carried. First sight is never befor
 
 from collections.abc import Iterable, Mapping
 
-from lbmigrate.model import Served
-from lbmigrate.value import value
+from lbmigrate.model import RRset, Served
+from lbmigrate.value import replace, value
 
 Key = tuple[str, str]  # name, rtype
 MIN_MARGIN = 1.0  # resolvers count whole seconds
@@ -47,6 +47,21 @@ def _next(before: Answer | None, now: Served, at: float) -> Answer:
     if before and before.rdatas is not None and (before.rdatas, before.ttl) != (now.rdatas, now.ttl):
         old_until = max(old_until, at + before.ttl)
     return Answer(now.server, now.name, now.rtype, now.ttl or 0, now.rdatas, old_until)
+
+
+def replaced(clock: Clock, before: Iterable[RRset], at: float) -> Clock:
+    """The clock when a write ended at `at`: what stood there `before` may have been served although no poll saw it.
+
+    A worker that dies between two writes leaves such an answer in caches. Where a server was last seen to serve just
+    that, nothing changes: the next poll times it.
+    """
+    old = list(before)
+    return tuple(replace(one, old_until=max([one.old_until, *_unseen(one, old, at)])) for one in clock)
+
+
+def _unseen(one: Answer, before: Iterable[RRset], at: float) -> list[float]:
+    mine = [r for r in before if (r.name, r.rtype) == (one.name, one.rtype)]
+    return [at + r.ttl for r in mine if one.rdatas != r.rdatas or one.ttl < r.ttl]
 
 
 def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:

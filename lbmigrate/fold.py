@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from lbmigrate import plan as plans
-from lbmigrate.caches import note
+from lbmigrate.caches import note, replaced
 from lbmigrate.events import (
     Asked,
     Began,
@@ -30,7 +30,7 @@ from lbmigrate.events import (
     TurnedBack,
     Worker,
 )
-from lbmigrate.model import Held
+from lbmigrate.model import Held, RRset
 from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.spec import Soft
 from lbmigrate.value import replace, value
@@ -239,6 +239,7 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
     fresh = {held.name: held for held in now}
     s = replace(
         s,
+        seen=replace(s.seen, clock=replaced(s.seen.clock, _outgoing(s, step, now), entry.at)),
         known=tuple(fresh.get(held.name, held) for held in s.known),
         pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
         claimed=tuple(sorted({*s.claimed, step.batch})),
@@ -249,6 +250,17 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
     return replace(
         s, weight=step.weight, stage=entry.n, stage_at=entry.at, patience_from=entry.at, judged=False, base=base
     )
+
+
+def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> list[RRset]:
+    """What a write may have put an end to: what was known, and what earlier ones without a definite end had made."""
+    assert s.plan is not None
+    before = [held for held in s.known if held.name in s.plan.batches[step.batch].names]
+    for n, write in s.pending:
+        if write.batch == step.batch:
+            before += plans.wanted(s.plan, s.attempt, n, write)
+    present = {r for held in now for r in held.rrsets}
+    return [r for held in before for r in held.rrsets if r not in present]
 
 
 def _passed(s: State, entry: Entry, step: Step, why: str) -> State:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmigrate.caches import MIN_MARGIN, Answer, Clock, behind, note, turned_at
-from lbmigrate.model import Served
+from lbmigrate.caches import MIN_MARGIN, Answer, Clock, behind, note, replaced, turned_at
+from lbmigrate.model import RRset, Served
 
 NAME = "www.example.com."
 OLD, NEW = ("192.0.2.1",), ("192.0.2.2",)
@@ -129,3 +130,28 @@ def test_it_is_never_before_the_true_last_serving_and_its_ttl(
     found = turned_at(clock, present((f"192.0.2.{last}",), ttls[last]), MARGIN)
     ends = [begins[k + 1] + max(lags) + ttls[k] for k in range(last)]
     assert found is None or found >= T + max(ends) + MARGIN
+
+
+@pytest.mark.parametrize(
+    ("last_seen", "expected"),
+    [
+        (says(OLD, 300), T + 50 + 300),
+        (says(NEW, 30), T + 50 + 60),
+        (says(None), T + 50 + 60),
+        (says(NEW, 60), 0.0),
+        (says(NEW, 300), 0.0),
+    ],
+)
+def test_what_a_write_replaced_counts_as_served_until_then_unless_the_next_poll_will_time_it(
+    last_seen: Served, expected: float
+) -> None:
+    before = [RRset(NAME, "A", 60, NEW), RRset(NAME, "AAAA", 9999, ("2001:db8::1",))]
+    if last_seen.rdatas == OLD:
+        before.append(RRset(NAME, "A", 300, ("192.0.2.3",)))
+    (one,) = replaced(polled((0, [last_seen])), before, T + 50)
+    assert one.old_until == expected
+
+
+def test_a_write_never_shortens_what_is_waited_for() -> None:
+    clock = polled((0, [says(OLD, 3600)]), (10, [says(OLD, 60)]))
+    assert replaced(clock, [RRset(NAME, "A", 60, NEW)], T + 20)[0].old_until == T + 10 + 3600
