@@ -22,7 +22,7 @@ from lbmigrate.decide import (
     phase,
 )
 from lbmigrate.errors import Drifted, OnHold, Refused
-from lbmigrate.events import Asked, Cleared, Finished, Hold, Passed, TurnedBack
+from lbmigrate.events import Asked, Cleared, Ended, Finished, Hold, Passed, TurnedBack
 from lbmigrate.facts import Verdict
 from lbmigrate.fold import Flight, Standing, State
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
@@ -334,6 +334,22 @@ def test_the_cache_wait_does_not_begin_before_every_server_follows(step: Step) -
             assert "ns1, ns2 to serve" in why
         case other:
             pytest.fail(f"{other}")
+
+
+@pytest.mark.parametrize("step", [Turn(), SOAK, Drain("a")])
+def test_after_a_write_the_servers_are_looked_at_before_any_is_said_to_lag(step: Step) -> None:
+    lagging = clock(known_at(100), NOW - 1000)
+    unseen = at(step, weight=50 if step == SOAK else 0, look={"clock": lagging, "at": NOW - 1}, step_at=NOW - 1)
+    assert decide(unseen) == Wait(NOW + SLICE, "")
+
+
+def test_a_write_in_flight_that_a_look_found_applied_is_done() -> None:
+    now = known_at(50)
+    flight = Flight(HALF, 20, NOW - 50, 2, NOW, "no answer")
+    assert decide(at(HALF, weight=0, flight=flight, look={"shows": (20, now)})) == Note(
+        Ended(HALF, "done", "found applied", now)
+    )
+    assert cause(decide(at(HALF, weight=0, flight=flight, look={"shows": (19, now)}))) == "wait"
 
 
 SOAKS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [

@@ -274,6 +274,15 @@ def test_a_write_that_was_polled_before_changes_nothing_of_the_clock() -> None:
     assert after.seen.clock == before.seen.clock
 
 
+def test_a_write_of_one_batch_says_nothing_of_the_caches_of_another() -> None:
+    names = ("www.example.com.", "www.sub.example.com.")
+    plan = plans.build(bound(names=names), tuple(held(rrset("192.0.2.10", name=name), name=name) for name in names))
+    state = at(HALF, weight=0, plan=plan, pending=((9, Write(1, "weight", 100)),))
+    after = told(state, Began(HALF), Ended(HALF, "done", now=plans.wanted(plan, "a1", 31, HALF)))
+    assert after.seen.clock == state.seen.clock
+    assert after.pending == state.pending
+
+
 # ---------------------------------------------------------------- the operator
 
 

@@ -1,0 +1,160 @@
+"""What the state says about the world: verdicts, who lags, who is ours."""
+
+import pytest
+from states import BAD, NAME, NOW, OK, PLAN, at, clock, known_at, rrset, seen, side, soft
+
+from lbmigrate import plan as plans
+from lbmigrate.events import SideSeen
+from lbmigrate.facts import (
+    Verdict,
+    alike,
+    describe,
+    differences,
+    evidence,
+    expected,
+    fresh,
+    idle,
+    idle_at,
+    lagging,
+    present,
+    serve_limit,
+    turned,
+    turned_at,
+    verdict,
+)
+from lbmigrate.model import Held
+from lbmigrate.plan import Drain, Soak, Write
+from lbmigrate.value import replace
+
+HALF = Write(0, "weight", 50)
+
+
+@pytest.mark.parametrize(
+    ("recent", "what"),
+    [
+        ((), "unknown"),
+        ((OK[:19],), "unknown"),
+        ((BAD[:19],), "unknown"),
+        ((OK,), "ok"),
+        ((BAD,), "bad"),
+        (("0" * 9 + "1" * 11,), "ok"),
+        (("0" * 10 + "1" * 10,), "bad"),
+        (("1" * 10 + "0" * 10,), "bad"),
+        ((OK, BAD), "bad"),
+        ((OK, OK[:3]), "unknown"),
+        ((BAD, OK[:3]), "unknown"),
+    ],
+)
+def test_a_verdict_is_of_the_last_20_probes_of_every_channel(recent: tuple[str, ...], what: Verdict) -> None:
+    assert verdict(SideSeen(recent=recent)) == what
+
+
+@pytest.mark.parametrize(("age", "is_fresh"), [(0.0, True), (10.0, True), (10.1, False), (3600.0, False)])
+def test_a_look_is_fresh_for_as_long_as_a_lease(age: float, is_fresh: bool) -> None:
+    assert fresh(at(Soak(50), look={"at": NOW - age})) is is_fresh
+
+
+def test_every_server_should_serve_what_the_primary_holds() -> None:
+    assert present(at(Soak(50))) == {(NAME, "A"): (60, ("192.0.2.10", "192.0.2.20"))}
+    assert lagging(at(Soak(50))) == ()
+    assert lagging(at(Soak(50), look={"clock": clock(known_at(0))})) == ("ns1", "ns2")
+
+
+def test_a_ttl_edited_by_hand_is_the_one_to_wait_for_not_a_server_that_lags() -> None:
+    longer = tuple(replace(one, ttl=900) for one in clock(known_at(50)))
+    assert lagging(at(Soak(50), look={"clock": longer})) == ("ns1", "ns2")
+    assert lagging(at(Soak(50), look={"clock": longer, "ttls": ((NAME, "A", 900),)})) == ()
+
+
+def test_caches_turn_after_the_margin_of_the_config() -> None:
+    for margin in (5.0, 50.0):
+        state = at(Soak(50), look={"clock": clock(known_at(50), NOW - 20)}, soft=soft(cache_margin=margin))
+        assert turned_at(state) == NOW - 20 + margin
+        assert turned(state) is (margin == 5.0)
+
+
+def test_the_shortest_serve_limit_of_all_zones_counts() -> None:
+    assert serve_limit(at(Soak(50))) == 120
+
+
+def test_evidence_is_of_this_stage_and_both_sides() -> None:
+    assert evidence(at(Soak(50)), Soak(50))
+    for look in ({"stage": 19}, {"promote": 19.9}, {"a": side("bad")}, {"b": side("unknown")}):
+        assert not evidence(at(Soak(50), look=look), Soak(50))
+    assert evidence(at(Soak(50), look={"promote": 0.0}), Soak(0))
+
+
+def test_a_side_whose_counters_cannot_be_read_is_not_idle() -> None:
+    state = at(Drain("a"), weight=100)
+    assert idle(state, "a")
+    assert not idle(replace(state, seen=replace(state.seen, a=side(up=None))), "a")
+    assert not idle(replace(state, seen=replace(state.seen, at=NOW - 11)), "a")
+    assert not idle(at(Drain("a"), weight=100, look={"clock": clock(known_at(100), NOW)}), "a")
+
+
+def test_only_a_is_ever_idle_by_the_operators_force() -> None:
+    mute = {"a": side(requests=None, quiet=()), "b": side(requests=None, quiet=())}
+    state = at(Drain("a"), weight=100, look=mute, forced=True)
+    assert (idle(state, "a"), idle(state, "b"), idle(replace(state, forced=False), "a")) == (True, False, False)
+
+
+def test_the_window_begins_when_caches_turned_or_counting_began_or_a_request_was_seen() -> None:
+    quiet = at(Drain("a"), weight=100, look={"clock": clock(known_at(100), NOW - 100)})
+    assert idle_at(quiet, side(quiet=((NOW - 1000, 0),))) == NOW - 100 + 5 + 30
+    assert idle_at(quiet, side(quiet=((NOW - 10, 0),))) == NOW - 10 + 30
+    assert idle_at(quiet, side(quiet=())) == NOW + 30
+    assert idle_at(quiet, side(quiet=((NOW - 1000, 0), (NOW - 3, 1)))) == NOW - 3 + 30
+    lagging_ = replace(quiet, seen=seen(known_at(0)))
+    assert idle_at(lagging_, side(quiet=())) == NOW + 30
+
+
+# ---------------------------------------------------------------- ours, or drift
+
+
+def holding(*addresses: str, ttl: int = 60, number: int = 7, attempt: str = "a1", fence: bool = True) -> Held:
+    ours = known_at(50)[0].fence
+    assert ours is not None
+    return Held(NAME, (rrset(*addresses, ttl=ttl),), replace(ours, number=number, attempt=attempt) if fence else None)
+
+
+BOTH = ("192.0.2.10", "192.0.2.20")
+
+
+@pytest.mark.parametrize(
+    ("now", "ours"),
+    [
+        (holding(*BOTH), True),
+        (holding(*BOTH, ttl=900), True),
+        (holding("192.0.2.20", number=9), True),
+        (holding("192.0.2.20"), False),
+        (holding(*BOTH, number=9), False),
+        (holding(*BOTH, number=8), False),
+        (holding(*BOTH, attempt="a2"), False),
+        (holding(*BOTH, fence=False), False),
+        (holding("192.0.2.77"), False),
+        (Held(NAME, (), None), False),
+    ],
+)
+def test_a_name_is_ours_as_last_proven_or_as_a_write_without_definite_end_may_have_made_it(
+    now: Held, ours: bool
+) -> None:
+    state = at(Soak(50), pending=((9, Write(0, "weight", 100)),))
+    assert (differences(state, now) == []) is ours
+
+
+def test_what_may_be_there_is_of_that_name_alone() -> None:
+    state = at(Soak(50), pending=((9, Write(0, "weight", 100)),))
+    assert len(expected(state, NAME)) == 2
+    assert expected(state, "other.example.com.") == []
+
+
+def test_a_difference_is_shown_with_values_and_fence() -> None:
+    (line,) = differences(at(Soak(50)), Held(NAME, (), None))
+    assert line == f"{NAME} holds no address (no fence), not A 192.0.2.10 192.0.2.20 (fence a1/7)"
+    assert describe(holding(*BOTH)) == "A 192.0.2.10 192.0.2.20 (fence a1/7)"
+
+
+def test_ttls_alone_make_no_difference() -> None:
+    assert alike(holding(*BOTH), holding(*BOTH, ttl=5))
+    assert not alike(holding(*BOTH), holding(*BOTH, number=8))
+    assert plans.share(PLAN, known_at(50)[0].rrsets[0]) == 50.0
