@@ -1,7 +1,7 @@
 """The config file, checked and turned into `spec.Config`; all that is wrong with it in one error, a line each.
 
-`light` is for `status`, which must start at once: it reads two keys and needs nothing but yaml, so the rules and
-the schema are imported where they are used.
+`light` is for `status`, which must start at once: it reads two words, so YAML, the rules and the schema are imported
+where they are used.
 """
 
 from __future__ import annotations
@@ -10,28 +10,42 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lbmigrate import config_values as values
-from lbmigrate import config_yaml
-from lbmigrate.config_yaml import Entries, FilePath, Scalar, Wrong
+from lbmigrate.config_text import FilePath, Wrong, text_of, usage, words
 from lbmigrate.model import Probe, Side
 from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
 
 if TYPE_CHECKING:
     from lbmigrate.config_kinds import Schema, Table
+    from lbmigrate.config_yaml import Entries
 
 JOURNAL = "sqlite:.lbmigrate/journal.db"
 
 
 def light(path: FilePath) -> tuple[str, str]:
     """The migration's name and its journal's URL; the rest of the file may be wrong. Raises Usage."""
+    found = words(text_of(path), ("migration", "journal")) or {}
+    name, journal = found.get("migration", ""), found.get("journal", JOURNAL)
+    try:
+        return values.migration(name), _journal(values.journal(journal), _beside(path))
+    except ValueError:
+        return _by_yaml(path)
+
+
+def _by_yaml(path: FilePath) -> tuple[str, str]:
+    """The same from any file at all, and what is wrong with its line."""
+    from lbmigrate import config_yaml
+
     top = config_yaml.read(path)
     try:
         name, journal = _word(top, "migration", None), _word(top, "journal", JOURNAL)
         return name, _journal(journal, _beside(path))
     except Wrong as wrong:
-        raise config_yaml.usage(path, wrong) from None
+        raise usage(path, wrong) from None
 
 
 def _word(top: Entries, key: str, default: str | None) -> str:
+    from lbmigrate.config_yaml import Scalar
+
     line, node = top.nodes.get(key, (top.line, None))
     if node is None and default is not None:
         return default
@@ -45,6 +59,7 @@ def _word(top: Entries, key: str, default: str | None) -> str:
 
 def load(path: FilePath) -> Config:
     """The whole file. Raises Usage with one line per finding: `file:line: what is wrong; what to do`."""
+    from lbmigrate import config_yaml
     from lbmigrate.config_rules import findings
     from lbmigrate.config_schema import FILE
 
@@ -54,7 +69,7 @@ def load(path: FilePath) -> Config:
         if wrong := findings(file, _beside(path)):
             raise Wrong(*wrong)
     except Wrong as wrong:
-        raise config_yaml.usage(path, wrong) from None
+        raise usage(path, wrong) from None
     return _config(path, file)
 
 

@@ -12,7 +12,7 @@ import dns.ipv6
 import dns.name
 
 from lbmigrate import config_values as values
-from lbmigrate.config_yaml import show
+from lbmigrate.config_text import show
 
 FENCE_LABEL = 11  # octets that `_lbmigrate.` adds to a name (RFC 1035 section 3.1)
 

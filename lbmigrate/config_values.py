@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 
-from lbmigrate.config_yaml import show
+from lbmigrate.config_text import show
 
 DURATION = r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
 SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"

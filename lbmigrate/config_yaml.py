@@ -4,13 +4,12 @@ Plain scalars are read as YAML 1.2 reads them (core schema): `no`, `on` and `202
 or a date, so that a name or a word means what it says. Tags and merge keys are refused: the file is data only.
 """
 
-import os
 import re
 from typing import Literal, TypeVar
 
 import yaml
 
-from lbmigrate.errors import Usage
+from lbmigrate.config_text import FilePath, Wrong, show, text_of, usage
 
 try:
     from yaml import CBaseLoader as Loader
@@ -18,8 +17,6 @@ except ImportError:  # PyYAML built without libyaml: slower, the same tree
     from yaml import BaseLoader as Loader  # type: ignore[assignment]
 
 T = TypeVar("T")
-FilePath = str | os.PathLike[str]  # pathlib itself would make `status` wait
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 20  # libyaml's composer recurses in C: a file of 50,000 "{" ends the process with SIGSEGV
 ScalarKind = Literal["text", "integer", "number", "boolean", "nothing"]
 _CORE: tuple[tuple[ScalarKind, re.Pattern[str]], ...] = (  # YAML 1.2.2 section 10.3.2
@@ -54,53 +51,16 @@ class Entries:
 Node = Scalar | Items | Entries
 
 
-class Wrong(Exception):
-    """What is wrong, each with its line; never leaves the config modules."""
-
-    def __init__(self, *findings: tuple[int, str]) -> None:
-        super().__init__(findings)
-        self.findings = findings
-
-
-def usage(path: FilePath, wrong: Wrong) -> Usage:
-    """The findings as one error, a line each, in the file's order."""
-    return Usage("\n".join(f"{path}:{line}: {what}" for line, what in sorted(set(wrong.findings))))
-
-
-def show(text: str) -> str:
-    """Text from the file for a message: one short printable line."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 def read(path: FilePath) -> Entries:
     """The file's top level. Raises Usage: unreadable, not UTF-8, not YAML, tags, duplicate keys (all of them)."""
-    text = _text(path)
     try:
-        top = _compose(text)
+        top = _compose(text_of(path))
         tree = _Tree().node(top) if top is not None else None
         if not isinstance(tree, Entries):
             raise Wrong((1, "the file holds no keys; start it with `migration: NAME`"))
         return tree
     except Wrong as wrong:
         raise usage(path, wrong) from None
-
-
-def _text(path: FilePath) -> str:
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as wrong:
-        why = getattr(wrong, "strerror", None) or str(wrong)
-        raise Usage(
-            f"{show(str(path))}: reading the config: {why}; name the file with -c or LBMIGRATE_CONFIG"
-        ) from None
-    if len(raw) > MAX_BYTES:
-        raise Usage(f"{path}:1: the file is larger than {MAX_BYTES} bytes; is it the config?")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        line = raw.count(b"\n", 0, wrong.start) + 1
-        raise Usage(f"{path}:{line}: byte {raw[wrong.start]:#04x} is not UTF-8; save the file as UTF-8") from None
 
 
 def _compose(text: str) -> "yaml.Node | None":

@@ -11,7 +11,8 @@ from typing import Any
 from lbmigrate import config_values as values
 from lbmigrate.config_kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
 from lbmigrate.config_schema import BOOLEAN, DURATION, SHARE, SOME_TIME, TTL
-from lbmigrate.config_yaml import Entries, Items, Node, ScalarKind, Wrong, read, show, usage
+from lbmigrate.config_text import Wrong, show, usage
+from lbmigrate.config_yaml import Entries, Items, Node, ScalarKind, read
 from lbmigrate.lab.scenario import Act, Bounds, Clients, Expect, Scenario, deed
 
 
