@@ -33,6 +33,7 @@ from lbmigrate.plan import Plan, Write, digest
 from lbmigrate.spec import Soft
 
 Goal = Callable[[State], bool]
+LEAST = 0.05  # seconds of one slice: a wait that is all but over must not turn into hundreds of entries
 FOLLOW = 0.2  # seconds between two looks at the journal while another process is at work
 
 
@@ -163,10 +164,11 @@ class Engine:
 
     def _watch(self, parts: Parts, at: float, why: str, until: float | None) -> None:
         now = self._clock.now()
-        end = min(at, now + SLICE, *([until] if until is not None else []))
+        left = min(at - self.state.at, SLICE)  # counted from what was decided on: a soak is watched to its end
+        end = min(now + left, *([until] if until is not None else [now + SLICE]))
         self._waiting(self.state, at, why)
         seq = self.state.seq
-        saw = look(parts, self.state, max(end, now), lambda: self._newer(seq))
+        saw = look(parts, self.state, max(end, now + LEAST), lambda: self._newer(seq))
         if self.state.by == worker_id(self._me):
             self.append(saw)
 
@@ -200,6 +202,11 @@ def shown(s: State) -> bool:
 def zone_back(s: State) -> bool:
     """`rollback`: the records are back (every restoring write has ended)."""
     return not s.active or (bool(s.back) and not any(isinstance(step, Write) for step in s.steps[s.cursor :]))
+
+
+def put_back(s: State) -> bool:
+    """`resume --restore`: every write that the operator asked for has ended."""
+    return not s.active or not any(isinstance(step, Write) and step.over for step in s.steps[s.cursor :])
 
 
 def over(s: State) -> bool:

@@ -200,7 +200,8 @@ async def _connected(what: Request, address: str) -> AsyncIterator[tuple[asyncio
         # close() has sent TLS's close_notify; abort() then does not wait for the other side's, which a slow or
         # hostile one may never send.
         writer.close()
-        writer.transport.abort()
+        with suppress(AttributeError):  # Python 3.11.2 (Debian 12): a TLS transport that is closed has no more to abort
+            writer.transport.abort()
         with suppress(OSError):  # the error that ended the exchange has already been told, or the answer is complete
             await writer.wait_closed()
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import shutil
 import signal
 import socket
@@ -272,7 +273,7 @@ def test_daemon_returns_once_it_listens(fake: str, tmp_path: Path) -> None:
     assert listens(port)
     pid = int((tmp_path / "pid").read_text())
     Path(f"/proc/{pid}").stat()
-    subprocess.run(["kill", str(pid)], check=True)
+    os.kill(pid, signal.SIGTERM)
     eventually(lambda: not listens(port))
 
 

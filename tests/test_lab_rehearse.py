@@ -14,6 +14,8 @@ from lbmigrate.lab.operator import Operator, Tail
 from lbmigrate.lab.rehearse import rehearse
 from lbmigrate.lab.verdict import Verdict
 
+pytestmark = pytest.mark.long
+
 ENGINE = """
 import datetime, json, os, pathlib, signal, socket, subprocess, sys, time
 import dns.query, dns.tsigkeyring, dns.update, yaml

@@ -17,7 +17,10 @@ CHUNK = 50
 MUTANTS = 400  # seeds after which a mutation that broke nothing counts as unnoticed
 
 
-@pytest.mark.parametrize("first", range(0, MIGRATIONS, CHUNK))
+CHUNKS = [pytest.param(n, marks=pytest.mark.long) if n else n for n in range(0, MIGRATIONS, CHUNK)]
+
+
+@pytest.mark.parametrize("first", CHUNKS)
 def test_no_fault_breaks_an_invariant(first: int) -> None:
     for seed in range(first, first + CHUNK):
         run = drawn(seed)
@@ -100,6 +103,7 @@ class TimedFromIntent(Mutation):
         self.patch.setattr(look, "caches", type("Mutated", (), {"note": staticmethod(note)}))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutation", [NoFence, NoSoa, NoFinalWrite, TimedFromIntent])
 def test_each_safeguard_is_needed(mutation: type[Mutation], monkeypatch: pytest.MonkeyPatch) -> None:
     assert next(violations(mutation(monkeypatch)), None), f"{mutation.__doc__} was not noticed"
