@@ -72,7 +72,11 @@ def words(text: str, keys: tuple[str, ...]) -> dict[str, str] | None:
         code = _code(line)
         if code is None or (last in keys and code[:1] == " "):
             return None  # open to what follows, or a word that goes on in the next line
-        if not code.strip() or code[0] == " ":
+        if not code.strip():
+            continue
+        if code[0] == " ":
+            if not last:
+                return None  # keys that do not begin their lines
             continue
         last, colon, rest = code.partition(":")
         if not colon or not last.isidentifier() or rest[:1] not in ("", " ") or last in found:

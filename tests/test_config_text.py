@@ -58,6 +58,7 @@ def test_a_file_as_people_write_it_needs_no_yaml() -> None:
         "? migration\n: web\n",
         "- migration: web\n",
         "a:\tb\nmigration: web\n",
+        "  migration: web\n",
     ],
 )
 def test_anything_else_is_left_to_yaml(text: str) -> None:
