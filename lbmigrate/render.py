@@ -172,6 +172,8 @@ def following(s: State) -> str | None:
         return None
     if s.hold and s.hold.for_good:
         return "lbmigrate resume, or lbmigrate rollback"
+    if s.paused and not s.hold:
+        return "lbmigrate resume"
     now = decide(s)
     waits = f"wait for {now.why}" if isinstance(now, Wait) else None
     left = [tell_step(step) for step in s.steps[s.cursor : s.cursor + 2]]

@@ -167,7 +167,9 @@ def _where(s: State) -> str:
 
     if not s.active:
         return f"{s.migration}: {s.outcome or 'no migration under way'}{f' ({s.outcome_why})' if s.outcome_why else ''}"
-    return f"{s.migration}: {phase(s)} at {s.weight} %; next: {render.following(s)}; go on with: lbmigrate run"
+    stands = s.paused or (s.hold is not None and s.hold.for_good)  # then "next" names the operator's own words
+    way = "" if stands else "; go on with: lbmigrate run"
+    return f"{s.migration}: {phase(s)} at {s.weight} %; next: {render.following(s)}{way}"
 
 
 def _planned(engine: "Engine", parts: "Parts", chosen: "Config", nearest: bool) -> "Plan":
@@ -406,6 +408,8 @@ def resume(common: Common, accept_drift: bool, restore: bool) -> int:
     """See the command line's help."""
     if accept_drift and restore:
         raise Usage("resume: --accept-drift and --restore exclude each other")
+    from lbmigrate.engine import put_back
+
     with _at_work(common) as (engine, parts, chosen):
         now: tuple[Held, ...] = ()
         if accept_drift and engine.state.plan is not None:
@@ -414,6 +418,8 @@ def resume(common: Common, accept_drift: bool, restore: bool) -> int:
             )
         del chosen
         engine.ask(Asked("resume", restore=restore, now=now))
+        if restore:
+            engine.drive(parts, put_back)
         return _result(common, engine, _where(engine.state))
 
 
