@@ -244,6 +244,8 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
         pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
         claimed=tuple(sorted({*s.claimed, step.batch})),
     )
+    if step.target == "restore":
+        return replace(s, weight=0)
     if step.target != "weight":
         return s
     base = (s.seen.a.total, s.seen.b.total)
