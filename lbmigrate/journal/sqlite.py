@@ -25,7 +25,12 @@ Row = tuple[int, float, str, str, str, str | None, str]
 
 def _link(before: str, n: int, at: float, by: str, body: str) -> str:
     """The hash of an entry and, through `before`, of all that came before it."""
-    return hashlib.sha256("\n".join((before, str(n), repr(at), by, body)).encode()).hexdigest()
+    return hashlib.sha256(f"{before}\n{n}\n{at!r}\n{by}\n{body}".encode()).hexdigest()
+
+
+def _text(raw: bytes) -> str:
+    """Damaged bytes become other text, which its hash then gives away."""
+    return raw.decode(errors="replace")
 
 
 class SqliteJournal:
@@ -41,7 +46,10 @@ class SqliteJournal:
             return []
         with self._translated("read"):
             rows: list[Row] = self._open().execute(READ, (after, whole)).fetchall()
-        return [self._entry(row) for row in rows]
+        entries = [self._entry(row) for row in rows]
+        if whole or not (entries or after):
+            self._sound()
+        return entries
 
     def append(self, n: int, at: float, by: str, event: Event) -> bool:
         """See Journal."""
@@ -74,17 +82,33 @@ class SqliteJournal:
     def _entry(self, row: Row) -> Entry:
         n, at, by, kind, stored, before, body = row
         if _link(GENESIS if n == 1 else before or "", n, at, by, body) != stored:
-            raise JournalError(
-                f"journal {self._place}: entry {n} does not follow from the one before (damaged, or edited); "
-                "nothing was done. Move the file aside and undo with: lbmigrate rollback --from-dns"
-            )
-        return _decoded(self._place, n, at, by, kind, body)
+            raise self._damaged(n)
+        entry = _decoded(self._place, n, at, by, kind, body)
+        if type(entry.event).__name__ != kind:  # no hash covers it, and READ goes by it
+            raise self._damaged(n)
+        return entry
+
+    def _sound(self) -> None:
+        """A file whose pages or whose schema is damaged may look empty: never taken for "no migration"."""
+        with self._translated("read"):
+            database = self._open()
+            (schema,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'events'").fetchone()
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if (found, schema) != ("ok", TABLE.replace("IF NOT EXISTS ", "")):
+                raise sqlite3.DatabaseError(found if found != "ok" else "its table is another")
+
+    def _damaged(self, n: int) -> JournalError:
+        return JournalError(
+            f"journal {self._place}: entry {n} does not follow from the one before (damaged, or edited); "
+            "nothing was done. Move the file aside and undo with: lbmigrate rollback --from-dns"
+        )
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             if self._place != ":memory:":
                 os.makedirs(os.path.dirname(os.path.abspath(self._place)), mode=0o700, exist_ok=True)
             self._db = sqlite3.connect(self._place, timeout=10, check_same_thread=False)
+            self._db.text_factory = _text
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
         return self._db
@@ -93,10 +117,11 @@ class SqliteJournal:
     def _translated(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as wrong:
-            corrupt = isinstance(wrong, sqlite3.DatabaseError) and not isinstance(wrong, sqlite3.OperationalError)
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as wrong:  # the last from SQLite's own words on damage
+            corrupt = not isinstance(wrong, sqlite3.OperationalError | OSError)
             way = "move it aside and undo with: lbmigrate rollback --from-dns" if corrupt else "mend that and try again"
-            raise JournalError(f"journal {self._place}: cannot {verb} it: {wrong}; nothing was done; {way}") from wrong
+            said = "".join(c if c.isprintable() else " " for c in str(wrong))
+            raise JournalError(f"journal {self._place}: cannot {verb} it: {said}; nothing was done; {way}") from wrong
 
 
 def _decoded(place: str, n: int, at: float, by: str, kind: str, body: str) -> Entry:
