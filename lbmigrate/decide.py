@@ -145,20 +145,26 @@ def _held(s: State, step: Step, trouble: Hold) -> Next:
 
 
 def _trouble(s: State, step: Step) -> Hold | None:
-    return _world(s) or (_sides(s, step) if s.proven and not s.retired else None) or _undecided(s, step)
+    judged = s.proven and not s.retired and not _mending(step)
+    return _world(s, step) or (_sides(s, step) if judged else None) or _undecided(s, step)
 
 
-def _world(s: State) -> Hold | None:
+def _mending(step: Step) -> bool:
+    """The operator's word to put back what we own at the present weight: what the zone holds is no reason to wait."""
+    return isinstance(step, Write) and step.over
+
+
+def _world(s: State, step: Step) -> Hold | None:
     """What is wrong with the ground under us: the config, the zone, the clock, the servers."""
     if s.difference:
         return Hold("config", "the config differs from the plan: " + "; ".join(s.difference))
-    if s.seen.drift:
+    if s.seen.drift and not _mending(step):
         return Hold("drift", "; ".join(s.seen.drift), True)
     if s.seen.skew is not None and abs(s.seen.skew) > SKEW_LIMIT:
         return Hold("clock", f"this clock and the primary's differ by {-s.seen.skew:+.0f} s; no wait is shortened")
     if s.flight and s.flight.tries >= TRIES and not s.flight.denied:
         return Hold("unanswered", s.flight.why)
-    if s.seen.unreadable:
+    if s.seen.unreadable and not _mending(step):
         return Hold("unreadable", s.seen.unreadable)
     if s.seen.lag_since and s.at - s.seen.lag_since > serve_limit(s):
         return Hold("behind", f"{', '.join(lagging(s))} does not serve the change")
@@ -202,7 +208,7 @@ def _forward(s: State, step: Step) -> Next:
                 return Wait(s.at + SLICE, "fresh proof that B is good before the weight moves")
             return _effect(s, step)
         case Stop():
-            ready = s.flight or idle(s, step.side)
+            ready = idle(s, step.side)  # proven anew after a crash, too: a side that has gone meanwhile is idle
             return _effect(s, step) if ready else Wait(s.at + SLICE, "fresh proof that A is idle")
         case Turn():
             return _turn(s, step)

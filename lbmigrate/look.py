@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lbmigrate import caches
-from lbmigrate.errors import Drifted, LbmigrateError
+from lbmigrate.errors import Drifted, LbmigrateError, Refused
 from lbmigrate.events import Saw, SideSeen
 from lbmigrate.facts import alike, differences, lagging, turned_at
 from lbmigrate.fold import State
@@ -170,7 +170,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
                 ttls += _odd_ttls(state, held)
                 gone.append(_gone(state, held))
             shows = _shows(state, index, records.held) or shows
-    except Drifted as wrong:
+    except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
         return {"drift": (str(wrong),)}
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
