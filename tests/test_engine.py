@@ -1,0 +1,523 @@
+"""The loop: who works and who follows, an operator's word in the middle of it, and death at any moment."""
+
+import random
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from simulation import NAME, Run
+from states import ME, NOW, PLAN, at, clock, known_at, soft
+
+from lbmigrate.decide import End
+from lbmigrate.effects import perform
+from lbmigrate.engine import FOLLOW, Engine, first_stage, over, put_back, shown, stage_at, zone_back
+from lbmigrate.errors import Denied, Drifted, OnHold, Refused
+from lbmigrate.events import (
+    Asked,
+    Began,
+    Changed,
+    Configured,
+    Ended,
+    Event,
+    Finished,
+    Hold,
+    Left,
+    Opened,
+    Saw,
+    Started,
+    Took,
+    Worker,
+)
+from lbmigrate.fold import Flight, State, fold, worker_id
+from lbmigrate.journal.sqlite import SqliteJournal
+from lbmigrate.lab.virtual import START, Crash, Faults, parts, worker
+from lbmigrate.model import Applied, Held, Outcome, Records, Served
+from lbmigrate.parts import Parts
+from lbmigrate.plan import Drain, Soak, StandUp, Turn, Write
+from lbmigrate.value import replace
+
+KILLS = 200
+CLEAN_SEED = 1
+RESTORE = Write(0, "restore")
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def engine(run: Run, number: int, alive: bool | None = True, clock: object = None) -> Engine:
+    """A worker of its own at the run's journal, who takes every other for `alive`."""
+    return Engine(run.journal, clock or run.world.clock, worker(number), lambda _: alive)  # type: ignore[arg-type]
+
+
+def tools(run: Run) -> Parts:
+    return parts(run.world, run.a, run.b, 5.0, 1, True)
+
+
+def begun(run: Run, number: int = 1) -> tuple[Engine, Parts]:
+    """A worker whose attempt is under way."""
+    one, held = engine(run, number), tools(run)
+    one.begin(run.plan, run.soft, lambda: tuple(held.zones[0].served([NAME])))
+    return one, held
+
+
+def events(run: Run) -> list[Event]:
+    return [entry.event for entry in run.journal.entries]
+
+
+def by(run: Run, number: int) -> list[Event]:
+    return [entry.event for entry in run.journal.entries if entry.by == worker_id(worker(number))]
+
+
+def weight(least: int) -> Callable[[State], bool]:
+    return lambda s: s.weight >= least
+
+
+# ---------------------------------------------------------------- the beginning
+
+
+def test_an_attempt_begins_once_however_many_begin_it() -> None:
+    run = Run(1)
+    first, _ = begun(run)
+    second, _ = begun(run, 2)
+    assert [type(event) for event in events(run)] == [Opened, Started]
+    assert first.refresh() == second.refresh()
+
+
+def test_two_that_begin_at_the_same_moment_find_one_attempt() -> None:
+    run = Run(1)
+    late = engine(run, 2)
+    held = tools(run)
+
+    def meanwhile() -> tuple[Served, ...]:
+        if len(run.journal.entries) == 1:
+            begun(run, 1)
+        return tuple(held.zones[0].served([NAME]))
+
+    state = late.begin(run.plan, run.soft, meanwhile)
+    assert [type(event) for event in events(run)] == [Opened, Started]
+    assert state.active
+
+
+def test_after_a_rollback_a_new_attempt_begins() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    one.ask(Asked("rollback"))
+    one.drive(held, over)
+    before = one.state.attempt
+    one.begin(run.plan, run.soft, lambda: tuple(held.zones[0].served([NAME])))
+    assert one.state.active
+    assert one.state.attempt != before
+
+
+def test_an_edited_config_is_noted_once() -> None:
+    run = Run(1)
+    one, _ = begun(run)
+    edited = replace(run.soft, soak=99.0)
+    for _ in range(3):
+        one.configure(edited, ("ttl: 60 → 30",))
+    assert events(run)[2:] == [Configured(edited), Changed(("ttl: 60 → 30",))]
+    one.configure(edited, ())
+    assert one.state.difference == ()
+
+
+def test_a_whole_migration_needs_one_worker_and_nothing_else() -> None:
+    run = Run(1)
+    state = run.play()
+    assert state.outcome == "done"
+    assert run.broken == []
+    assert (run.started, run.crashes) == (1, 0)
+
+
+# ---------------------------------------------------------------- the lease
+
+LEASES = [
+    ("lives here and is at work", True, 0.0, True),
+    ("lives here and was at work 9 s ago", True, 9.9, True),
+    ("lives here and says nothing for a lease", True, 10.0, False),
+    ("is elsewhere and was at work 9 s ago", None, 9.9, True),
+    ("is elsewhere and says nothing for a lease", None, 10.0, False),
+    ("died here just now", False, 0.0, False),
+]
+
+
+@pytest.mark.parametrize(("what", "alive", "silent", "busy"), LEASES, ids=[row[0] for row in LEASES])
+def test_a_worker_keeps_others_off_while_it(what: str, alive: bool | None, silent: float, busy: bool) -> None:
+    del what
+    run = Run(1)
+    first, _ = begun(run)
+    assert first.append(Took(worker(1)))
+    run.world.clock.sleep(silent)
+    second = engine(run, 2, alive)
+    assert second.busy() is busy
+    assert not first.busy()
+
+
+@pytest.mark.parametrize(("alive", "wait"), [(False, 0.0), (None, 10.0), (True, 10.0)])
+def test_another_takes_over_at_once_or_after_the_lease(alive: bool | None, wait: float) -> None:
+    run = Run(1)
+    first, _ = begun(run)
+    assert first.append(Took(worker(1)))
+    second = engine(run, 2, alive)
+    second.drive(tools(run), lambda s: bool(s.claimed))
+    taken = next(e.at for e in run.journal.entries if e.event == Took(worker(2)))
+    assert wait <= taken - START <= wait + FOLLOW
+    assert second.state.claimed == (0,)
+
+
+def test_who_went_away_in_good_order_keeps_nobody_off() -> None:
+    run = Run(1)
+    first, _ = begun(run)
+    assert first.append(Took(worker(1)))
+    first.leave()
+    first.leave()
+    assert events(run)[-1] == Left(worker(1))
+    assert not engine(run, 2).busy()
+
+
+class Following:
+    """The clock of a process that follows: while it waits, the worker works."""
+
+    def __init__(self, run: Run, first: Engine, held: Parts) -> None:
+        self._run, self._first, self._held = run, first, held
+
+    def now(self) -> float:
+        """The present moment."""
+        return self._run.world.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """The other one's turn."""
+        assert seconds == FOLLOW
+        self._first.refresh()
+        self._first.turn(self._held)
+
+
+@pytest.mark.parametrize(
+    ("ask", "goal", "shows"),
+    [
+        (Asked("rollback"), zone_back, "restore"),
+        (Asked("shift", 100, force=True), weight(100), "weight"),
+        (Asked("finish", force=True), over, "release"),
+        (Asked("abandon"), over, "abandon"),
+    ],
+)
+def test_a_word_given_elsewhere_is_obeyed_by_whoever_is_at_work(
+    ask: Asked, goal: Callable[[State], bool], shows: str
+) -> None:
+    run = Run(1)
+    first, held = begun(run)
+    first.drive(held, weight(50))
+    other = engine(run, 2, True, Following(run, first, held))
+    other.ask(ask)
+    assert other.drive(tools(run), goal) == End("ok", "")
+    assert by(run, 2) == [ask]
+    targets = [e.step.target for e in by(run, 1) if isinstance(e, Began) and isinstance(e.step, Write)]
+    assert targets[-1] == shows
+    assert run.broken == []
+
+
+def test_one_that_follows_sees_its_goal_even_if_it_never_worked() -> None:
+    run = Run(1)
+    first, held = begun(run)
+    assert first.append(Took(worker(1)))
+    other = engine(run, 2, True, Following(run, first, held))
+    other.drive(tools(run), over)
+    assert other.state.outcome == "done"
+    assert by(run, 2) == []
+
+
+def test_a_word_that_the_rules_refuse_is_not_written_down() -> None:
+    run = Run(1)
+    one, _ = begun(run)
+    with pytest.raises(Refused, match="not attainable"):
+        one.ask(Asked("shift", 33))
+    assert len(events(run)) == 2
+
+
+@pytest.mark.parametrize("where", ["send", "sent"])
+@pytest.mark.parametrize("verb", ["rollback", "pause", "finish"])
+def test_a_word_that_comes_while_a_write_is_under_way(where: str, verb: str) -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, lambda s: isinstance(s.step, Turn))
+    told: list[State] = []
+
+    def watch(at: str) -> None:
+        run.watched(at)
+        if at == where and not told:
+            told.append(engine(run, 2).ask(Asked(verb, force=True)))  # type: ignore[arg-type]
+
+    run.world.watch = watch
+    one.drive(held, lambda s: bool(told) and not s.flight and (over(s) or s.paused))
+    if verb == "pause":
+        assert (one.state.weight, one.state.paused) == (50, True)
+        return
+    assert one.state.outcome == {"rollback": "rolled-back", "finish": "done"}[verb]
+    run.finally_()
+    assert run.broken == []
+
+
+def test_a_wait_ends_when_somebody_says_something() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, lambda s: isinstance(s.step, Soak))
+    before = run.world.clock.now()
+    run.world.clock.at(before + 0.5, lambda: engine(run, 2).ask(Asked("pause")))
+    one.drive(held, lambda s: s.paused)
+    assert run.world.clock.now() - before < 2.0
+
+
+# ---------------------------------------------------------------- how long one drives
+
+
+def test_a_slice_ends_at_its_time_and_the_next_goes_on() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    for _ in range(200):
+        begin = run.world.clock.now()
+        if (end := one.drive(held, over, until=begin + 50.0)) is not None:
+            break
+        assert 50.0 <= run.world.clock.now() - begin < 51.0
+    assert end == End("ok", "")
+    assert one.state.outcome == "done"
+
+
+def test_a_hold_for_good_ends_a_blocking_verb_and_not_a_slice() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    assert one.append(Hold("a-bad", "A fails", True))
+    with pytest.raises(OnHold, match="A fails"):
+        one.drive(held, over)
+    assert one.drive(held, over, until=run.world.clock.now() + 5) is None
+    assert one.append(Hold("drift", "somebody else", True))
+    with pytest.raises(Drifted, match="somebody else"):
+        one.drive(held, over)
+
+
+def test_a_refused_write_ends_with_its_reason_and_the_next_command_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(1)
+    one, held = begun(run)
+
+    def refuse(*_: Records) -> Outcome:
+        raise Denied("REFUSED by policy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held.zones[0], "swap", refuse)
+        end = one.drive(held, over)
+    assert end == End("failed", "REFUSED by policy")
+    one.leave()
+    next_one = engine(run, 2)
+    next_one.drive(held, over)
+    assert next_one.state.outcome == "done"
+
+
+def test_looking_only_moves_nothing() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.observe(held, 3.0)
+    assert [type(event) for event in events(run)[2:]] == [Took, Saw]
+    other = engine(run, 2)
+    other.observe(tools(run), 3.0)
+    assert by(run, 2) == []
+
+
+def test_every_entry_is_told_once_and_waits_are_announced() -> None:
+    run = Run(1)
+    told: list[int] = []
+    waits: list[str] = []
+    one = Engine(
+        run.journal, run.world.clock, worker(1), lambda _: True,
+        lambda entry, _: told.append(entry.n), lambda *wait: waits.append(wait[2]),
+    )  # fmt: skip
+    held = tools(run)
+    one.begin(run.plan, run.soft, lambda: tuple(held.zones[0].served([NAME])))
+    one.drive(held, over)
+    assert told == list(range(1, len(run.journal.entries) + 1))
+    assert {"caches to turn", "the soak to be watched", "A to be idle"} <= set(waits)
+
+
+def test_a_wait_is_no_effect() -> None:
+    run = Run(1)
+    _, held = begun(run)
+    assert perform(held, State(), Turn(), 1).result == "failed"
+
+
+# ---------------------------------------------------------------- goals
+
+HALF = at(Soak(50))
+
+
+@pytest.mark.parametrize(
+    ("goal", "state", "reached"),
+    [
+        (first_stage, HALF, False),
+        (first_stage, replace(HALF, stages_judged=1), True),
+        (first_stage, replace(HALF, outcome="rolled-back"), True),
+        (stage_at(50, 10), replace(HALF, judged=True), True),
+        (stage_at(50, 10), HALF, False),
+        (stage_at(50, 20), replace(HALF, judged=True), False),
+        (stage_at(100, 10), replace(HALF, judged=True), False),
+        (stage_at(100, 10), replace(HALF, back=Asked("rollback")), True),
+        (stage_at(100, 10), replace(HALF, outcome="done"), True),
+        (shown, HALF, True),
+        (shown, replace(HALF, step_at=NOW + 1), False),
+        (shown, replace(HALF, flight=Flight(StandUp(), 9, NOW)), False),
+        (shown, replace(HALF, claimed=()), False),
+        (shown, at(Soak(50), look={"clock": clock(known_at(0))}), False),
+        (shown, replace(HALF, outcome="done"), True),
+        (zone_back, HALF, False),
+        (zone_back, replace(HALF, back=Asked("rollback"), steps=(RESTORE,), cursor=0), False),
+        (zone_back, replace(HALF, back=Asked("rollback"), steps=(RESTORE,), cursor=1), True),
+        (zone_back, replace(HALF, outcome="rolled-back"), True),
+        (put_back, HALF, True),
+        (put_back, replace(HALF, steps=(replace(RESTORE, over=True),), cursor=0), False),
+        (put_back, replace(HALF, steps=(replace(RESTORE, over=True),), cursor=1), True),
+        (put_back, replace(HALF, steps=(replace(RESTORE, over=True),), cursor=0, outcome="done"), True),
+        (over, HALF, False),
+        (over, replace(HALF, outcome="done"), True),
+    ],
+)
+def test_a_verb_is_done_when(goal: Callable[[State], bool], state: State, reached: bool) -> None:
+    assert goal(state) is reached
+
+
+# ---------------------------------------------------------------- 50 ticks at once
+
+
+class Counting:
+    """A zone that many threads share: what was written, one swap at a time."""
+
+    def __init__(self, held: Held) -> None:
+        self.held, self.swaps = held, 0
+        self._lock = threading.Lock()
+
+    def read(self, names: object) -> Records:
+        """See model.Zone."""
+        del names
+        return Records((self.held,), "1")
+
+    def swap(self, old: Records, new: Records) -> Outcome:
+        """See model.Zone."""
+        del old
+        with self._lock:
+            self.swaps += 1
+            self.held = new.held[0]
+        return Applied()
+
+    def served(self, names: object) -> list[Served]:
+        """See model.Zone."""
+        del names
+        return []
+
+
+class Still:
+    """A clock that stands still; waiting lets others run."""
+
+    def now(self) -> float:
+        """The present moment."""
+        return NOW
+
+    def sleep(self, seconds: float) -> None:
+        """Let others run."""
+        del seconds
+        threading.Event().wait(0.001)
+
+
+def test_of_50_ticks_at_once_one_writes(tmp_path: Path) -> None:
+    zone = Counting(PLAN.originals[0])
+    held = Parts((zone,), None, None, None, (), Still())  # type: ignore[arg-type]
+    path = str(tmp_path / "journal.db")
+    with closing(SqliteJournal(path)) as journal:
+        Engine(journal, Still(), ME, lambda _: True).begin(PLAN, soft(), lambda: ())
+    gate = threading.Barrier(50)
+    wrong: list[BaseException] = []
+
+    def tick(number: int) -> None:
+        with closing(SqliteJournal(path)) as journal:
+            one = Engine(journal, Still(), Worker("here", number, number, "boot"), lambda _: True)
+            gate.wait()
+            try:
+                one.drive(held, lambda s: bool(s.claimed), until=NOW + 50)
+            except BaseException as error:  # noqa: BLE001  (of a thread: told below)
+                wrong.append(error)
+
+    threads = [threading.Thread(target=tick, args=(number,)) for number in range(2, 52)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+    assert zone.swaps == 1
+    with closing(SqliteJournal(path)) as journal:
+        kinds = [type(entry.event) for entry in journal.read(whole=True)]
+    assert kinds == [Opened, Started, Took, Began, Ended]
+
+
+# ---------------------------------------------------------------- death at any moment
+
+
+def killed(seed: int, moment: int) -> tuple[Run, int]:
+    """A clean move whose worker dies at its `moment`-th moment before or after a write or an effect; how many."""
+    run = Run(seed, Faults())
+    passed = 0
+    watched = run.world.watch
+
+    def watch(where: str) -> None:
+        nonlocal passed
+        watched(where)
+        passed += 1
+        if passed == moment:
+            raise Crash(where)
+
+    run.world.watch = watch
+    run.play()
+    return run, passed
+
+
+def moments() -> list[tuple[int, int]]:
+    """Every moment of one clean move, and random ones of others: 200 in all."""
+    _, every = killed(CLEAN_SEED, 0)
+    chance = random.Random(2)
+    more = [(seed, chance.randrange(1, 130)) for seed in range(2, KILLS)]
+    return [*((CLEAN_SEED, moment) for moment in range(1, every)), *more][:KILLS]
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_killed_at_any_moment_the_next_command_goes_on_without_a_flag(part: int) -> None:
+    for seed, moment in moments()[part::8]:
+        run, _ = killed(seed, moment)
+        state = fold(State(), run.journal.entries)
+        assert run.broken == [], f"seed {seed}, killed at moment {moment}"
+        assert state.outcome == "done", f"seed {seed}, killed at moment {moment}: {state.step}"
+        assert (run.crashes, run.started) == (1, 2), f"seed {seed}, moment {moment}"
+        assert run.world.up == {"a": False, "b": True}
+
+
+@pytest.mark.parametrize("where", ["send", "sent"])
+def test_a_worker_that_died_inside_a_write_finds_it_done_or_sends_it_once(where: str) -> None:
+    run = Run(CLEAN_SEED)
+    deaths: list[str] = []
+
+    def watch(at: str) -> None:
+        run.watched(at)
+        if at == where and not deaths:
+            deaths.append(at)
+            raise Crash(at)
+
+    run.world.watch = watch
+    run.play()
+    claims = [message for message in run.world.sent if message.old.soa is not None]
+    assert len(claims) == 1
+    assert events(run).count(Began(Write(0, "claim"))) == 1
+
+
+def test_the_effects_of_a_clean_move_are_the_steps_of_its_plan() -> None:
+    run = Run(CLEAN_SEED)
+    run.play()
+    done = [event.step for event in events(run) if isinstance(event, Ended)]
+    assert done == [step for step in run.plan.forward if not isinstance(step, Turn | Soak | Drain)]
+    assert isinstance(events(run)[-1], Finished)
