@@ -422,9 +422,11 @@ def test_a_is_idle_when(what: str, changes: dict[str, Any], proven: bool) -> Non
     assert (decide(replace(state, cursor=state.cursor + 1)) == Do(Stop("a"))) is proven
 
 
-def test_a_begun_stop_goes_on_whatever_the_last_look_says() -> None:
-    busy = {"a": side(active=3)}
-    assert decide(at(Stop("a"), weight=100, look=busy, flight=Flight(Stop("a"), 20, NOW))) == Do(Stop("a"))
+def test_a_begun_stop_is_proven_anew_and_a_side_that_has_gone_is_idle() -> None:
+    begun = Flight(Stop("a"), 20, NOW)
+    busy, gone = {"a": side(active=3)}, {"a": side(up=False)}
+    assert isinstance(decide(at(Stop("a"), weight=100, look=busy, flight=begun)), Wait)
+    assert decide(at(Stop("a"), weight=100, look=gone, flight=begun)) == Do(Stop("a"))
 
 
 def test_some_requests_are_allowed_where_max_requests_says_so() -> None:
