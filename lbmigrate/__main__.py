@@ -5,6 +5,12 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+    from lbmigrate.cli import Common
 
 UNSEARCHED = 100_000  # new objects between two searches for garbage
 
@@ -12,6 +18,31 @@ UNSEARCHED = 100_000  # new objects between two searches for garbage
 def _stopped(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise KeyboardInterrupt
+
+
+def _misused(common: "Common", wrong: "click.ClickException") -> int:
+    """click's own errors in the form of all others; the help, where no command was given, as it is."""
+    from lbmigrate.errors import Usage
+    from lbmigrate.verbs import fail
+
+    message = wrong.format_message()
+    if "\n" in message:
+        wrong.show()
+        return 2
+    context = getattr(wrong, "ctx", None)
+    path = context.command_path if context else "lbmigrate"
+    if _wants_json(sys.argv[1:]):
+        common.output = "json"
+    verb = path.removeprefix("lbmigrate").strip()
+    return fail(common, Usage(f"{verb}{': ' if verb else ''}{message.rstrip('.')}; see: {path} --help"))
+
+
+def _wants_json(argv: list[str]) -> bool:
+    """`-o json` may stand behind what is wrong, where click never came."""
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    return any(
+        one in ("-ojson", "--output=json") or (one in ("-o", "--output") and two == "json") for one, two in pairs
+    )
 
 
 def main() -> None:
@@ -36,8 +67,7 @@ def main() -> None:
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as wrong:
-        wrong.show()
-        code = 2
+        code = _misused(common, wrong)
     except (KeyboardInterrupt, click.Abort):
         click.echo("lbmigrate: stopped waiting; the migration is where it was; go on with: lbmigrate run", err=True)
         code = 130

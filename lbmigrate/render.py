@@ -102,7 +102,8 @@ def _fence(s: State) -> int | None:
 
 
 def _asked(s: State) -> int:
-    return s.flight.step.weight if s.flight and isinstance(s.flight.step, Write) and not s.back else s.weight
+    step = s.flight.step if s.flight else None
+    return step.weight if isinstance(step, Write) and step.target == "weight" and not s.back else s.weight
 
 
 def _names(s: State) -> list[dict[str, Any]]:
@@ -292,7 +293,7 @@ def entry_text(entry: Entry, s: State) -> str:
         case Started(attempt, digest):
             return f"started attempt {attempt}, plan {digest[:19]}…"
         case Changed(difference):
-            return f"the config differs: {'; '.join(difference)}" if difference else "the config agrees again"
+            return f"the config differs: {safe('; '.join(difference))}" if difference else "the config agrees again"
         case Began(step):
             return f"begin: {tell_step(step)}"
         case Ended(step, "done"):
@@ -304,7 +305,7 @@ def entry_text(entry: Entry, s: State) -> str:
         case Saw():
             return _saw_text(event, s)
         case Passed(step, why):
-            return f"passed: {tell_step(step)}{': ' + why if why else ''}"
+            return f"passed: {tell_step(step)}{': ' + safe(why) if why else ''}"
         case TurnedBack(_, why):
             return f"turned back: {safe(why)}"
         case Hold(_, why, for_good):

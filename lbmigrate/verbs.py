@@ -96,7 +96,7 @@ def history(common: Common, verify: bool) -> int:
         if common.output == "json":
             click.echo(json.dumps(render.entry_json(entry, state), ensure_ascii=False))
         elif text := render.entry_text(entry, state):
-            click.echo(f"{entry.n:5} {render.iso(entry.at)} {entry.by:24} {text}")
+            click.echo(f"{entry.n:5} {render.iso(entry.at)} {render.safe(entry.by):24} {text}")
     return 0
 
 
@@ -429,7 +429,7 @@ def abandon(common: Common, dry_run: bool, yes: bool) -> int:
     from lbmigrate.undo import leftovers
 
     if not dry_run:
-        _confirm("abandon", "Forget this migration and leave everything as it is?", yes)
+        _confirm("abandon", "Forget this migration and leave everything as it is?", yes or not sys.stdin.isatty())
     text = leftovers(_state(common))
     code = _ask(common, Asked("abandon"), over, False, dry_run, "")
     click.echo(text, err=common.output == "json")
