@@ -9,14 +9,13 @@ shows it. The two take turns on two names of one zone. The sides and the prober 
 import gc
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
 
+from poll import Poll
 from table import Row, text, told
 
 from lbmigrate import dns, worker
@@ -28,7 +27,6 @@ from lbmigrate.events import Asked, Began, Entry, Event
 from lbmigrate.fold import State
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.dns import DnsParts, start_dns
-from lbmigrate.lab.process import environment
 from lbmigrate.lab.virtual import GOOD, Faults, SimBalancer, World
 from lbmigrate.model import Channel, PairSeen, Probe, Sample, Side
 from lbmigrate.parts import Parts
@@ -87,7 +85,7 @@ class Timed:
     def append(self, n: int, at: float, by: str, event: Event) -> bool:
         """See Journal."""
         if isinstance(event, Began) and isinstance(event.step, Write):
-            self.began = time.monotonic()
+            self.began = time.time()
         return self._journal.append(n, at, by, event)
 
     def verify(self) -> int:
@@ -97,37 +95,6 @@ class Timed:
     def close(self) -> None:
         """See Journal."""
         self._journal.close()
-
-
-class Seen:
-    """What the polling process tells: since when named answers with which addresses."""
-
-    def __init__(self, at: str, name: str) -> None:
-        host, _, port = at.rpartition(":")
-        argv = [sys.executable, str(Path(__file__).with_name("poll.py")), host, port, name]
-        self._child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment())
-        self._changes: dict[tuple[str, ...], float] = {}
-        Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self._child.stdout is not None
-        for line in self._child.stdout:
-            moment, _, addresses = line.strip().partition(" ")
-            self._changes[tuple(addresses.split(","))] = float(moment)
-
-    def since(self, addresses: tuple[str, ...], began: float) -> float:
-        """The first moment after `began` at which these were served. Raises TimeoutError."""
-        until = time.monotonic() + 5
-        while self._changes.get(addresses, 0.0) < began:
-            if time.monotonic() > until:
-                raise TimeoutError(f"{addresses} are not served; the poller saw {self._changes}")
-            time.sleep(0.001)
-        return self._changes[addresses]
-
-    def close(self) -> None:
-        """End the process."""
-        self._child.kill()
-        self._child.wait()
 
 
 @contextmanager
@@ -160,11 +127,11 @@ def arrived(weight: int) -> Callable[[State], bool]:
     return lambda s: s.weight == weight and s.flight is None
 
 
-def ours(engine: Engine, parts: Parts, journal: Timed, seen: Seen, weight: int) -> float:
+def ours(engine: Engine, parts: Parts, journal: Timed, poll: Poll, weight: int) -> float:
     """Seconds from the intent to the first sight."""
     engine.ask(Asked("shift", weight, force=True))
     engine.drive(parts, arrived(weight))
-    return seen.since(WEIGHTS[weight], journal.began) - journal.began
+    return poll.first(WEIGHTS[weight], journal.began) - journal.began
 
 
 def theirs(made: DnsParts, keyfile: Path, weight: int) -> float:
@@ -174,12 +141,12 @@ def theirs(made: DnsParts, keyfile: Path, weight: int) -> float:
     lines = [f"server {host} {port}", "zone lab.test."]
     lines += [f"prereq yxrrset {THEIRS} A {one}" for one in before]
     lines += [f"update delete {THEIRS} A", *(f"update add {THEIRS} 60 A {one}" for one in WEIGHTS[weight]), "send"]
-    began = time.monotonic()
+    began = time.time()
     subprocess.run(["nsupdate", "-v", "-k", keyfile], input="\n".join(lines) + "\n", text=True, check=True)
     dig = ["dig", f"@{host}", "-p", port, "+short", "+norecurse", THEIRS, "A"]
     while tuple(sorted(subprocess.check_output(dig, text=True).split())) != WEIGHTS[weight]:
         continue
-    return time.monotonic() - began
+    return time.time() - began
 
 
 def series(changes: int) -> tuple[list[float], list[float]]:
@@ -188,14 +155,14 @@ def series(changes: int) -> tuple[list[float], list[float]]:
         directory = Path(name)
         made = start_dns(True, directory / "dns", ZONE, "lab.test")
         open_.callback(made.stop)
-        seen = Seen(made.primary, OURS)
-        open_.callback(seen.close)
+        poll = Poll(made.primary, OURS)
+        open_.callback(poll.close)
         keyfile = directory / "nsupdate.key"
         key = f'algorithm {made.key.algorithm}; secret "{made.key.secret}";'
         keyfile.write_text(f'key "{made.key.name}" {{ {key} }};\n')
         held = open_.enter_context(migration(directory, made))
         weights = [(100, 50)[n % 2] for n in range(changes)]
-        both = [(ours(*held, seen, weight), theirs(made, keyfile, weight)) for weight in weights]
+        both = [(ours(*held, poll, weight), theirs(made, keyfile, weight)) for weight in weights]
     return [one for one, _ in both], [other for _, other in both]
 
 
