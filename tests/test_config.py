@@ -603,7 +603,18 @@ def test_light_imports_nothing_that_status_may_not(file: Path) -> None:
     """
     out = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     loaded = set(out.stdout.split())
-    assert not loaded & {"yaml", "pathlib", "dns", "httpx", "ssl", "asyncio", "ipaddress", "difflib", "msgspec", "dataclasses"}
+    assert not loaded & {
+        "yaml",
+        "pathlib",
+        "dns",
+        "httpx",
+        "ssl",
+        "asyncio",
+        "ipaddress",
+        "difflib",
+        "msgspec",
+        "dataclasses",
+    }
 
 
 # ---------------------------------------------------------------- the schema and the pages
