@@ -22,8 +22,8 @@ def verdict(side: SideSeen) -> Verdict:
 
 
 def fresh(s: State) -> bool:
-    """The last look is of now: not of another worker long ago."""
-    return s.at - s.seen.at <= LEASE
+    """The last look is of now, and of the worker who asks."""
+    return s.looked and s.at - s.seen.at <= LEASE
 
 
 def present(s: State) -> dict[Key, tuple[int, tuple[str, ...]]]:

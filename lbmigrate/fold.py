@@ -63,7 +63,10 @@ class Standing:
 
 @value
 class State:
-    """Everything that `decide` may know. `stage` numbers the entry that began the present stage."""
+    """Everything that `decide` may know. `stage` numbers the entry that began the present stage.
+
+    `looked`: the present worker has looked since it took over; what another one saw is no proof of now.
+    """
 
     seq: int = 0
     at: float = 0.0
@@ -99,6 +102,7 @@ class State:
     patience_from: float = 0.0
     difference: tuple[str, ...] = ()
     seen: Seen = Seen()
+    looked: bool = True
     base: tuple[int, int] = (0, 0)
     left_running: str = ""
     outcome: str = ""
@@ -145,7 +149,8 @@ def _one(s: State, entry: Entry) -> State:
             return replace(s, migration=migration)
         case Took(worker):
             flight = s.flight and replace(s.flight, denied=False)
-            return replace(s, worker=worker, by=worker_id(worker), lease=entry.at + LEASE, flight=flight)
+            lease = entry.at + LEASE
+            return replace(s, worker=worker, by=worker_id(worker), lease=lease, flight=flight, looked=False)
         case Left():
             return replace(s, worker=None, by="", lease=0.0)
         case Started():
@@ -161,7 +166,7 @@ def _one(s: State, entry: Entry) -> State:
         case Asked():
             return _asked(s, entry, event)
         case Saw():
-            return replace(s, seen=event.after)
+            return replace(s, seen=event.after, looked=True)
         case Passed(step, why):
             return _passed(s, entry, step, why)
         case TurnedBack():

@@ -29,6 +29,8 @@ WWW = f"www.{ORIGIN}."
 FENCE = f"_lbmigrate.{WWW}"
 NEEDS = ("named", "unbound", "haproxy")
 COMMAND_SECONDS = 90.0
+# The command line as it is, but for how long `start` waits for a B that does not become fit.
+PROGRAM = "from lbmigrate import __main__, decide; decide.PROVE_LIMIT = {}; __main__.main()"
 POLL_SECONDS = 0.02
 QUICK: dict[str, Any] = {
     "stages": [50, 100],
@@ -89,13 +91,17 @@ class Under:
 
 
 class Rig:
-    """One ground and one config file. `config` is what the file holds; `write` changes it."""
+    """One ground and one config file. `config` is what the file holds; `write` changes it.
+
+    `patience`: seconds that `start` gives B to become fit.
+    """
 
     def __init__(self, directory: Path, scenario: Scenario = SCENARIO, **config: Any) -> None:
         self.ground = Ground(replace(scenario, config=tuple({**QUICK, **config}.items())), True, directory)
         self.directory = directory
         self.config = self.ground.settings
         self.env: dict[str, str] = {}
+        self.patience = 60.0
         self._begun: list[Under] = []
 
     def close(self) -> None:
@@ -120,7 +126,7 @@ class Rig:
 
     def begin(self, *words: str) -> Under:
         """Start a command and return at once."""
-        argv = (sys.executable, "-m", "lbmigrate", "-c", str(self.ground.config), *words)
+        argv = (sys.executable, "-c", PROGRAM.format(self.patience), "-c", str(self.ground.config), *words)
         one = Under(argv, self.directory, {**environment(), **self.env})
         self._begun.append(one)
         return one

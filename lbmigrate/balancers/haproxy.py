@@ -17,7 +17,7 @@ from lbmigrate.balancers.haproxy_runtime import Gone, Row, Runtime, info, server
 from lbmigrate.balancers.haproxy_servers import backends, register, unwritten
 from lbmigrate.balancers.haproxy_text import Line, endpoints, parse, proxies
 from lbmigrate.errors import Refused, Unreachable, Usage
-from lbmigrate.hosts import local
+from lbmigrate.hosts import local, ports
 from lbmigrate.model import Backend, Blueprint, Listen, Look, Side
 
 LOOK_SECONDS = 2.0
@@ -165,7 +165,8 @@ class Haproxy:
         public = [row for row in table if row["type"] == "0" and row["pxname"] not in self._private()]
         active = sum(_number(row, "scur") for row in public)
         names = frozenset(row["pxname"] for row in public)
-        clients = sources(runtime, names) if 0 < active <= MOST_CLIENTS else frozenset()
+        busy = 0 < active <= MOST_CLIENTS
+        clients = sources(runtime, names) | self._connected(int(about["Pid"])) if busy else frozenset()
         return Look(
             up=True,
             process=_name(about),
@@ -175,6 +176,12 @@ class Haproxy:
             active=active,
             clients=tuple(sorted(clients)),
         )
+
+    def _connected(self, pid: int) -> frozenset[str]:
+        """Clients by the kernel's table: a connection kept open between requests is in none of HAProxy's own."""
+        path = Path(self._side.config)
+        numbers = {one.port for one in _listens(parse(local.read(path)))} if path.exists() else set()
+        return ports.peers(pid, self._side.addresses, numbers)
 
     def _private(self) -> frozenset[str]:
         """Proxies that listen on none of the side's addresses, or that serve nothing but HAProxy's own pages."""

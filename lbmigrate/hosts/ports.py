@@ -9,25 +9,33 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lbmigrate.errors import Failed
 
-LISTEN = "0A"
+LISTEN, ESTABLISHED = "0A", "01"  # states of tcp(7) sockets as the kernel's tables write them
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
 def listeners(address: str, port: int) -> frozenset[int]:
     """Inodes of the sockets that listen on exactly this address and port; wildcards do not count."""
     wanted = ipaddress.ip_address(address)
-    return frozenset(inode for ip, number, inode in _listening() if (ip, number) == (wanted, port))
+    return frozenset(inode for ip, number, inode, _ in _sockets(LISTEN) if (ip, number) == (wanted, port))
 
 
 def listens(pid: int) -> bool:
     """Whether the process holds a listening TCP socket. What may not be read counts as yes: it is not known gone."""
     mine = inodes(pid)
-    return mine is None or any(inode in mine for _ip, _port, inode in _listening())
+    return mine is None or any(inode in mine for _ip, _port, inode, _peer in _sockets(LISTEN))
+
+
+def peers(pid: int, addresses: Collection[str], numbers: Collection[int]) -> frozenset[str]:
+    """Who is connected to the process at these addresses and ports, idle or not; nobody where we may not read it."""
+    mine, here = inodes(pid) or frozenset(), {ipaddress.ip_address(one) for one in addresses}
+    found = (one for one in _sockets(ESTABLISHED) if one[0] in here and one[1] in numbers and one[2] in mine)
+    return frozenset(str(peer) for *_, peer in found)
 
 
 def inodes(pid: int) -> frozenset[int] | None:
@@ -48,13 +56,14 @@ def _link(path: Path) -> str:
         return ""
 
 
-def _listening() -> Iterator[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int, int]]:
+def _sockets(state: str) -> Iterator[tuple[Address, int, int, Address]]:
+    """Of every TCP socket in this state: its own address and port, its inode, its peer's address."""
     for table in TABLES:
         for line in _rows(Path(table)):
             fields = line.split()
-            if fields[3] == LISTEN:
+            if fields[3] == state:
                 host, port = fields[1].split(":")
-                yield _address(host), int(port, 16), int(fields[9])
+                yield _address(host), int(port, 16), int(fields[9]), _address(fields[2].split(":")[0])
 
 
 def _rows(table: Path) -> list[str]:
@@ -66,7 +75,7 @@ def _rows(table: Path) -> list[str]:
         raise Failed(f"reading {table}: {wrong.strerror}; run where /proc can be read") from wrong
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _address(text: str) -> Address:
     """The kernel prints each 32-bit word in the machine's own (little-endian) order."""
     raw = bytes.fromhex(text)
     words = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))

@@ -1,0 +1,212 @@
+"""A balancer, a backend or the prober fails in mid-migration; B that is not fit; clients that stay: on real servers."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from migrations import NEEDS, SCENARIO, Rig, rig, until
+
+from lbmigrate.lab.process import freeport
+from lbmigrate.value import replace
+
+pytestmark = pytest.mark.real(*NEEDS)
+
+
+def both(one: Rig) -> list[list[str]]:
+    """What every server answers at 50 %."""
+    return [sorted([one.a, one.b])] * 2
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+def test_b_dies_at_50_and_the_tick_turns_back(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        before = one.records()
+        one.at_50().write(soak="1m")
+        one.ground.sides.kill("b")
+        said = one.give("tick", "--for", "30s")
+        assert said.code == 3
+        assert said.line.startswith("rolled back, traffic is on A: B is bad: ")
+        assert one.records() == before
+        assert one.served() == [[one.a]] * 2
+        again = one.give("run")
+        assert again.code == 3, "a bad B is not tried for ever"
+        assert again.line.endswith("begin anew: lbmigrate start")
+        assert one.ok("tick").err == ""
+
+
+def test_b_that_fails_a_third_of_its_requests_is_turned_back_and_healing_changes_nothing(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        one.at_50().write(soak="1m")
+        one.ground.sides.fails("b", 33)
+        said = one.give("tick", "--for", "40s")
+        assert said.code == 3
+        assert "B fails more often than A" in said.line or "B is bad" in said.line
+        zone = one.ground.zone()
+        assert one.give("run").code == 3
+        assert one.give("tick").code == 0
+        assert one.ground.zone() == zone
+
+
+def test_a_dies_at_50_and_nothing_goes_back_to_it(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="2s") as one:
+        one.at_50()
+        one.ground.sides.kill("a")
+        said = one.give("tick", "--for", "9s")
+        assert said.code == 4
+        assert said.line.startswith("held at 50 %: A fails")
+        assert "never back to A; to move all traffic to B: lbmigrate finish" in said.line
+        assert one.served() == both(one)
+        assert one.give("tick", "--for", "1s").code == 0, "told once"
+        assert "laboratory: done" in one.ok("finish", "--yes").out
+        assert one.served() == [[one.b]] * 2
+
+
+def test_both_balancers_die_and_the_weight_stays(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="2s") as one:
+        one.at_50()
+        one.ground.sides.kill("a")
+        one.ground.sides.kill("b")
+        said = one.give("tick", "--for", "9s")
+        assert said.code == 4
+        assert "A and B both fail: a shared cause" in said.line
+        assert one.served() == both(one)
+
+
+def test_a_backend_broken_behind_both_is_a_shared_cause(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="2s") as one:
+        one.at_50()
+        for app in one.ground.sides._apps:
+            app.stop()
+        said = one.give("tick", "--for", "9s")
+        assert said.code == 4
+        assert "A and B both fail: a shared cause" in said.line
+        assert "503" in said.line, "the status is said"
+        assert one.served() == both(one)
+
+
+def test_controls_that_fail_as_well_are_a_blind_prober_and_no_reason_to_go_back(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="2s") as one:
+        one.at_50()
+        one.write(controls=[f"http://127.0.0.1:{freeport('127.0.0.1')}/"])
+        one.ground.sides.kill("b")
+        said = one.give("tick", "--for", "9s")
+        assert said.code == 4
+        assert "the controls do not answer either: the prober is blind" in said.line
+        assert one.served() == both(one)
+
+
+def test_too_little_evidence_holds_and_says_how_much_there_is(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="1s", gate={"promote_margin": "0.3%"}) as one:
+        said = one.give("start")
+        assert said.code == 4
+        assert "not enough evidence" in said.line
+        assert one.served() == both(one)
+
+
+# ---------------------------------------------------------------- clients that stay
+
+
+@contextlib.contextmanager
+def staying(one: Rig) -> Iterator[socket.socket]:
+    """A client that keeps its connection to A, has made a request, and never asks DNS again."""
+    with socket.create_connection((one.a, one.ground.place.port), 5) as talk:
+        talk.sendall(b"GET / HTTP/1.1\r\nHost: www.lab.test\r\n\r\n")
+        assert talk.recv(65536).startswith(b"HTTP/1.1 200")
+        yield talk
+
+
+def test_a_client_that_stays_keeps_a_alive_and_is_named(tmp_path: Path) -> None:
+    with rig(tmp_path, retire={"idle_for": "1s", "limit": "4s"}) as one, staying(one) as talk:
+        said = one.give("run")
+        assert said.code == 4
+        assert "A is not idle after retire.limit: 1 connections, from 127.0.0.1" in said.line
+        assert one.served() == [[one.b]] * 2
+        assert one.ground.sides.pid("a") is not None
+        talk.sendall(b"GET / HTTP/1.1\r\nHost: www.lab.test\r\n\r\n")
+        assert talk.recv(65536).startswith(b"HTTP/1.1 200"), "A still serves who stayed"
+        talk.close()
+        one.ok("resume")
+        one.ok("run")
+        until(lambda: one.ground.sides.pid("a") is None, "the end of A")
+
+
+# ---------------------------------------------------------------- a B that is not fit
+
+
+def refuses(one: Rig, code: int) -> str:
+    """`start` ends with this code, its line; the zone is as it was, A serves, no fence is left."""
+    before = one.records()
+    said = one.give("start")
+    assert said.code == code, said
+    assert one.records() == before
+    assert one.served() == [[one.a]] * 2
+    with staying(one):
+        return said.line
+
+
+def rule(one: Rig, line: str) -> None:
+    """A's file, restarted with one more line in its frontend."""
+    path = one.ground.place.config("a")
+    path.write_text(path.read_text().replace(" default_backend app\n", f" {line}\n default_backend app\n"))
+    one.ground.sides._a.stop()
+    one.ground.sides._a.start()
+    one.ground.sides._a.wait(lambda: one.ground.sides.pid("a") == one.ground.sides._named("a"))
+    one.ground.sides._a.wait(lambda: one.ground.sides.ask("a", "show stat").count("L7OK") == 2)
+
+
+ALL_KNOWN = replace(SCENARIO, runtime_only=0)
+DIFFERENT = {
+    "body": ("http-request return status 200 content-type text/plain string other", "body"),
+    "header": ("http-request return status 200 content-type text/evil%ESC[2J string ok", "evil"),
+    "redirect": ("http-request redirect location https://elsewhere.test/ code 302", "302"),
+    "status": ("http-request deny deny_status 404", "404"),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_b_that_answers_otherwise_than_a_is_refused_with_the_difference(what: str, tmp_path: Path) -> None:
+    how, said = DIFFERENT[what]
+    with rig(tmp_path, ALL_KNOWN) as one:
+        one.patience = 1.0
+        rule(one, f"{how.replace('%ESC', chr(27))} if {{ dst {one.b} }}")
+        line = refuses(one, 6)
+        assert line.startswith("B is not fit to take traffic: A and B do not answer alike: ")
+        assert said in line
+        assert "\x1b" not in line
+        assert line.endswith("mend B, then start again")
+
+
+def test_a_backend_that_only_b_finds_unhealthy_is_named(tmp_path: Path) -> None:
+    with rig(tmp_path, ALL_KNOWN) as one:
+        one.patience = 1.0
+        path = one.ground.place.config("a")
+        check = " option httpchk GET /healthz\n"
+        only_b = ".if version_atleast(2.8)\n option httpchk GET /elsewhere\n http-check expect status 299\n.endif\n"
+        path.write_text(path.read_text().replace("backend app\n", f"backend app\n{check}{only_b}"))
+        line = refuses(one, 6)
+        assert "B does not find these backends as healthy as A does: app/p1" in line
+
+
+def test_a_port_of_b_that_is_taken_is_refused_and_a_serves_on(tmp_path: Path) -> None:
+    with rig(tmp_path) as one, socket.create_server((one.b, one.ground.place.port)):
+        line = refuses(one, 6)
+        assert f"listening on {one.b} port {one.ground.place.port} " in line
+        assert "another program listens there" in line
+
+
+def test_a_file_that_b_rejects_is_refused_in_the_softwares_own_words(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        path = one.ground.place.config("a")
+        path.write_text(path.read_text() + ".if version_atleast(2.8)\n no-such-word at all\n.endif\n")
+        line = refuses(one, 6)
+        assert "unknown keyword 'no-such-word'" in line
+
+
+def test_b_that_dies_at_once_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    with rig(tmp_path, replace(SCENARIO, dead_on_arrival=True)) as one:
+        line = refuses(one, 6)
+        assert "out of memory" in line
