@@ -203,6 +203,9 @@ def _undecided(s: State, step: Step) -> Hold | None:
 
 def _forward(s: State, step: Step) -> Next:
     match step:
+        case StandUp() if not s.flight and lagging(s) and s.at < s.step_at + SLICE:
+            # Caches count from first sight: seen at once, the old TTL runs out while B is stood up.
+            return Wait(s.step_at + SLICE, "the lowered TTL to be served")
         case Write() | StandUp() | Prove():
             if isinstance(step, Write) and step.weight > s.weight and not _b_is_good(s):
                 return Wait(s.at + SLICE, "fresh proof that B is good before the weight moves")

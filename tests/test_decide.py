@@ -284,6 +284,14 @@ def test_preparing_needs_no_look(step: Step) -> None:
     )
 
 
+def test_the_lowered_ttl_is_looked_for_before_b_is_stood_up_but_not_for_long() -> None:
+    behind = at(StandUp(), weight=0, look={"clock": clock(known_at(100))}, step_at=NOW)
+    assert decide(behind) == Wait(NOW + SLICE, "the lowered TTL to be served")
+    assert decide(replace(behind, at=NOW + SLICE)) == Do(StandUp())
+    assert decide(replace(behind, flight=Flight(StandUp(), 20, NOW))) == Do(StandUp())
+    assert decide(at(StandUp(), weight=0, step_at=NOW)) == Do(StandUp())
+
+
 RISES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("B proven good now", {}, {}, "Do"),
     ("B not proven yet", {"b": side("unknown"), "run": 5.0}, {}, "wait"),
