@@ -23,7 +23,8 @@ def commands(s: State) -> str:
 def _message(entry: Dns, lines: list[str]) -> str:
     key = f" -y {entry.tsig.algorithm}:{entry.tsig.name}:$SECRET" if entry.tsig else ""
     note = [f"# SECRET is {entry.tsig.secret}"] if entry.tsig else []
-    head = [f"nsupdate -v{key} <<'END'", f"server {entry.server} {entry.port}", f"zone {entry.zone}"]
+    # nsupdate by itself refuses to add addresses at names that are no host names (RFC 952), such as my_app.
+    head = [f"nsupdate -v{key} <<'END'", "check-names no", f"server {entry.server} {entry.port}", f"zone {entry.zone}"]
     return "\n".join([*note, *head, *lines, "send", "answer", "END"])
 
 

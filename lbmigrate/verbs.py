@@ -88,8 +88,7 @@ def history(common: Common, verify: bool) -> int:
     name, url = config.light(config_path(common))
     journal = connect(url)
     if verify:
-        click.echo(f"{journal.verify()} entries, every one follows from the one before")
-        return 0
+        return _say(common, f"{journal.verify()} entries, every one follows from the one before")
     state = State(migration=name)
     for entry in journal.read(whole=True):
         state = fold(state, [entry])
@@ -104,10 +103,11 @@ def history(common: Common, verify: bool) -> int:
 
 
 @contextmanager
-def _at_work(common: Common, changes: bool = True) -> Iterator[tuple["Engine", "Parts", "Config"]]:
+def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Iterator[tuple["Engine", "Parts", "Config"]]:
     """The config, its drivers and an engine on its journal; the lease is given back at the end.
 
-    `changes`: the verb is one that moves the migration, so an edited config is noted first.
+    `changes`: the verb is one that moves the migration, so an edited config is noted first. `lines`: with `-o json` it
+    prints a line per event (`run`, `tick`), not one document.
     """
     from lbmigrate import assemble, config, worker
     from lbmigrate.difference import difference
@@ -116,7 +116,7 @@ def _at_work(common: Common, changes: bool = True) -> Iterator[tuple["Engine", "
 
     chosen = config.load(config_path(common))
     parts = assemble.parts(chosen)
-    progress = Progress(common.output == "json", common.quiet, common.verbose)
+    progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
     journal = connect(chosen.journal)
     engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
     if engine.state.migration not in ("", chosen.bound.migration):
@@ -156,6 +156,15 @@ def _result(common: Common, engine: "Engine", message: str) -> int:
     if common.output == "json":
         doc = {"outcome": "ok", "code": 0, "message": message, "status": render.document(engine.state)}
         click.echo(json.dumps(doc, ensure_ascii=False))
+    else:
+        click.echo(message)
+    return 0
+
+
+def _say(common: Common, message: str) -> int:
+    """A result without more to it: one line, or one JSON document."""
+    if common.output == "json":
+        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": message}, ensure_ascii=False))
     else:
         click.echo(message)
     return 0
@@ -244,15 +253,16 @@ def run(common: Common, dry_run: bool, yes: bool, digest: str, nearest: bool) ->
     if state.outcome == "rolled-back":
         raise RolledBack("the last attempt was rolled back; a bad B is not tried for ever; begin anew: lbmigrate start")
     if state.outcome:
-        click.echo(_where(state))
-        return 0
-    return _begin(common, dry_run, digest, nearest, over, False)
+        return _say(common, _where(state))
+    return _begin(common, dry_run, digest, nearest, over, lines=True)
 
 
-def _begin(common: Common, dry_run: bool, digest: str, nearest: bool, goal: "Goal", no_wait: bool) -> int:
+def _begin(
+    common: Common, dry_run: bool, digest: str, nearest: bool, goal: "Goal", no_wait: bool = False, lines: bool = False
+) -> int:
     from lbmigrate import assemble
 
-    with _at_work(common) as (engine, parts, chosen):
+    with _at_work(common, lines=lines) as (engine, parts, chosen):
         if engine.state.outcome == "done":
             raise Refused(
                 "start: this migration is done; for the way back swap a and b in the config, under a new name"
@@ -267,7 +277,7 @@ def _begin(common: Common, dry_run: bool, digest: str, nearest: bool, goal: "Goa
         if no_wait and engine.busy():
             raise Busy("another process is at work on this migration; see: lbmigrate status")
         _judged(engine, engine.drive(parts, goal))
-        return _result(common, engine, _where(engine.state))
+    return _result(common, engine, _where(engine.state))
 
 
 def tick(common: Common, seconds: float) -> int:
@@ -278,7 +288,7 @@ def tick(common: Common, seconds: float) -> int:
     before = _state(common)
     if not before.active:
         return 0
-    with _at_work(common) as (engine, parts, _):
+    with _at_work(common, lines=True) as (engine, parts, _):
         if engine.busy():
             return 0
         held = engine.state.hold is not None and engine.state.hold.for_good
@@ -299,10 +309,8 @@ def _ask(common: Common, ask: Asked, goal: "Goal", no_wait: bool, dry_run: bool,
         if refusal := permit(engine.state, ask):
             raise refusal
         if dry_run:
-            click.echo(
-                f"would ask for: {ask.verb}{f' to {ask.weight} %' if ask.verb == 'shift' else ''}; nothing was changed"
-            )
-            return 0
+            what = f"{ask.verb}{f' to {ask.weight} %' if ask.verb == 'shift' else ''}"
+            return _say(common, f"would ask for: {what}; nothing was changed")
         if no_wait and ask.verb != "rollback" and engine.busy():
             raise Busy("another process is at work on this migration; see: lbmigrate status")
         engine.ask(ask)
@@ -332,8 +340,7 @@ def finish(common: Common, force: bool, dry_run: bool, yes: bool, digest: str, n
     from lbmigrate.engine import over, shown
 
     if _state(common).outcome == "done":
-        click.echo("already done")
-        return 0
+        return _say(common, "already done")
     if not dry_run:
         _confirm("finish", "Take all traffic to B and retire A?", yes)
     goal = (lambda s: not s.active or (shown(s) and s.weight == 100)) if no_wait else over
@@ -351,8 +358,7 @@ def rollback(
     if from_dns:
         return _from_dns(common, restore, dry_run)
     if _state(common).outcome == "rolled-back":
-        click.echo("already rolled back")
-        return 0
+        return _say(common, "already rolled back")
     told: list[bool] = []
 
     def goal(s: State) -> bool:
@@ -371,11 +377,7 @@ def _from_dns(common: Common, restore: bool, dry_run: bool) -> int:
 
     chosen = config.load(config_path(common))
     lines = put_back(chosen.bound, assemble.zones(chosen), dry_run, restore)
-    if common.output == "json":
-        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": "; ".join(lines)}, ensure_ascii=False))
-    else:
-        click.echo("\n".join(lines))
-    return 0
+    return _say(common, ("; " if common.output == "json" else "\n").join(lines))
 
 
 def _confirm(verb: str, question: str, yes: bool) -> None:
