@@ -17,7 +17,8 @@ import pytest
 from lbmigrate import __version__, assemble, verbs
 from lbmigrate.__main__ import main
 from lbmigrate.cli import cli
-from lbmigrate.events import Asked, Began, Hold
+from lbmigrate.events import Asked, Began, Hold, Took, Worker
+from lbmigrate.fold import worker_id
 from lbmigrate.lab.virtual import Crash, Faults, MemoryJournal, World, parts
 from lbmigrate.model import Held, RRset
 from lbmigrate.parts import Parts
@@ -613,6 +614,39 @@ def test_a_command_that_was_killed_is_gone_on_from_by_the_next_tick_without_a_fl
     for _ in range(60):
         assert ground("tick").code == 0
     assert ground.status()["phase"] == "done"
+
+
+def at_work_elsewhere(ground: Ground) -> None:
+    """A worker on another machine holds the lease."""
+    entry = ground.journal.entries[-1]
+    elsewhere = Worker("elsewhere", 1, 1, "")
+    assert ground.journal.append(entry.n + 1, ground.world.clock.now(), worker_id(elsewhere), Took(elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (("start", "--no-wait"), 7),
+        (("shift", "--weight", "100", "--no-wait"), 7),
+        (("finish", "--yes", "--no-wait"), 7),
+        (("tick",), 0),
+        (("rollback", "--yes", "--no-wait"), 0),
+        (("shift", "--weight", "100"), 0),
+        (("run",), 0),
+        (("pause",), 0),
+    ],
+)
+def test_busy_is_said_only_with_no_wait_and_never_by_rollback_or_tick(
+    ground: Ground, argv: tuple[str, ...], code: int
+) -> None:
+    under_way(ground)
+    at_work_elsewhere(ground)
+    before = len(ground.journal.entries)
+    found = ground("-q", *argv)
+    assert found.code == code, found.err
+    if code == 7:
+        assert "another process is at work" in one_line(found, 7)
+        assert len(ground.journal.entries) == before
 
 
 def test_a_hold_for_good_stays_until_resume(ground: Ground) -> None:

@@ -213,6 +213,17 @@ def test_a_hold_that_lasted_soak_limit_stays_until_resume(
     assert decide(told(well, Asked("resume"))) == Note(Passed(SOAK))
 
 
+@pytest.mark.parametrize(("since", "then"), [(120.0, "wait"), (120.1, "behind")])
+def test_servers_are_given_the_serve_limit_to_follow(since: float, then: str) -> None:
+    look = {"clock": clock(known_at(0)), "lag_since": NOW - since}
+    assert cause(decide(at(SOAK, look=look))) == then
+
+
+@pytest.mark.parametrize(("skew", "then"), [(SKEW_LIMIT, "Passed"), (-SKEW_LIMIT, "Passed"), (SKEW_LIMIT + 1, "clock")])
+def test_a_clock_may_be_off_by_so_much(skew: float, then: str) -> None:
+    assert cause(decide(at(SOAK, look={"skew": skew}))) == then
+
+
 def test_another_cause_takes_the_place_of_one_that_is_not_for_good() -> None:
     look = {"drift": ("x",)}
     assert cause(decide(at(SOAK, look=look, hold=Standing("a-bad", "why", NOW - 5, False)))) == "drift"

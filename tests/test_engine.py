@@ -1,6 +1,8 @@
 """The loop: who works and who follows, an operator's word in the middle of it, and death at any moment."""
 
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -37,6 +39,8 @@ from lbmigrate.model import Applied, Held, Outcome, Records, Served
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Soak, StandUp, Turn, Write
 from lbmigrate.value import replace
+from lbmigrate.worker import _started, here
+from lbmigrate.worker import alive as living
 
 KILLS = 200
 CLEAN_SEED = 1
@@ -175,6 +179,22 @@ def test_who_went_away_in_good_order_keeps_nobody_off() -> None:
     first.leave()
     assert events(run)[-1] == Left(worker(1))
     assert not engine(run, 2).busy()
+
+
+def test_whether_a_worker_lives_is_known_on_its_own_machine_alone() -> None:
+    me = here()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        started = _started(child.pid)
+        assert started is not None
+        other = replace(me, pid=child.pid, started=started)
+        assert (living(me), living(other)) == (True, True)
+        assert living(replace(other, started=started + 1)) is False  # its pid was given to another process
+        assert living(replace(other, boot="another")) is False
+        assert living(replace(other, host="elsewhere")) is None
+        assert living(replace(other, boot="")) is None
+        child.kill()
+        assert child.wait(20)
+    assert living(other) is False
 
 
 class Following:
