@@ -16,11 +16,11 @@ from lbmigrate.decide import (
     Next,
     Note,
     Wait,
-    decide,
     on_hold,
     permit,
     phase,
 )
+from lbmigrate.decide import decide as rules
 from lbmigrate.errors import Drifted, OnHold, Refused
 from lbmigrate.events import Asked, Cleared, Ended, Finished, Hold, Passed, TurnedBack
 from lbmigrate.facts import Verdict
@@ -32,6 +32,13 @@ from lbmigrate.value import replace
 CLAIM, HALF, FULL, RELEASE = Write(0, "claim"), Write(0, "weight", 50), Write(0, "weight", 100), Write(0, "release")
 SOAK, END = Soak(50), Soak(100)
 GATE = TurnedBack("gate", "B is bad: refused")
+
+
+def decide(state: State) -> Next:
+    """The rules; no wait may end before it begins."""
+    found = rules(state)
+    assert not isinstance(found, Wait) or found.until >= state.at
+    return found
 
 
 def cause(step: Next) -> str:
@@ -99,6 +106,15 @@ def test_an_alarm_turns_back_only_to_an_a_that_is_proven_good(a: Verdict) -> Non
 
 def test_an_alarm_while_both_are_bad_is_a_shared_cause() -> None:
     assert cause(decide(at(SOAK, look={"a": side("bad"), "b": side("bad"), "alarm": 1e6}))) == "both"
+
+
+@pytest.mark.parametrize(("why", "said"), [("connection refused", "connection refused"), ("", "at least half")])
+def test_the_reason_for_turning_back_is_what_b_failed_with(why: str, said: str) -> None:
+    match decide(at(SOAK, look={"b": side("bad", why=why)})):
+        case Note(TurnedBack("gate", reason)):
+            assert said in reason
+        case other:
+            pytest.fail(f"{other}")
 
 
 def test_an_alarm_below_its_threshold_does_nothing() -> None:
@@ -546,6 +562,7 @@ BACK: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("B still serves", {"b": side(active=9)}, {}, "wait"),
     ("B is idle", {}, {}, "Passed"),
     ("B has no counters", {"b": side(requests=None, quiet=())}, {}, "Passed"),
+    ("B still serves at retire.limit", {"b": side(active=9)}, {"step_at": NOW - 3600}, "wait"),
     ("B still serves after retire.limit", {"b": side(active=9)}, {"step_at": NOW - 3601}, "Passed"),
 ]
 
@@ -609,6 +626,11 @@ def test_the_word_of_an_end(outcome: str, back: Any, word: str) -> None:
     ended = decide(at(SOAK, outcome=outcome, back=back))
     assert isinstance(ended, End)
     assert ended.word == word
+
+
+@pytest.mark.parametrize(("why", "said"), [("A is kept", "A is kept"), ("", "done")])
+def test_an_end_says_why_or_at_least_what(why: str, said: str) -> None:
+    assert decide(at(SOAK, outcome="done", outcome_why=why)) == End("ok", said)
 
 
 def test_without_a_plan_there_is_nothing_to_do() -> None:

@@ -24,6 +24,7 @@ from lbmigrate.facts import (
 )
 from lbmigrate.model import Held
 from lbmigrate.plan import Drain, Soak, Write
+from lbmigrate.spec import Retire
 from lbmigrate.value import replace
 
 HALF = Write(0, "weight", 50)
@@ -73,6 +74,11 @@ def test_caches_turn_after_the_margin_of_the_config() -> None:
         assert turned(state) is (margin == 5.0)
 
 
+def test_caches_have_turned_from_that_very_moment_on() -> None:
+    for old_until, has in ((NOW - 5, True), (NOW - 4.9, False)):
+        assert turned(at(Soak(50), look={"clock": clock(known_at(50), old_until)})) is has
+
+
 def test_the_shortest_serve_limit_of_all_zones_counts() -> None:
     assert serve_limit(at(Soak(50))) == 120
 
@@ -104,6 +110,9 @@ def test_the_window_begins_when_caches_turned_or_counting_began_or_a_request_was
     assert idle_at(quiet, side(quiet=((NOW - 10, 0),))) == NOW - 10 + 30
     assert idle_at(quiet, side(quiet=())) == NOW + 30
     assert idle_at(quiet, side(quiet=((NOW - 1000, 0), (NOW - 3, 1)))) == NOW - 3 + 30
+    few = replace(quiet, soft=soft(retire=Retire(idle_for=30, max_requests=2)))
+    assert idle_at(few, side(quiet=((NOW - 1000, 0), (NOW - 3, 2)))) == NOW - 100 + 5 + 30
+    assert idle_at(few, side(quiet=((NOW - 1000, 0), (NOW - 3, 3)))) == NOW - 3 + 30
     lagging_ = replace(quiet, seen=seen(known_at(0)))
     assert idle_at(lagging_, side(quiet=())) == NOW + 30
 

@@ -3,16 +3,19 @@
 import itertools
 import re
 
+import dns.name
 import pytest
 from states import NAME, PLAN, A, B, bound, held, rrset
 
 from lbmigrate import plan as plans
-from lbmigrate.model import Fence, Held
+from lbmigrate.dns.update import build as message
+from lbmigrate.model import Fence, Held, Records
 from lbmigrate.plan import Batch, Drain, Plan, Prove, Soak, StandUp, Stop, Turn, Write, build, digest, wanted
 from lbmigrate.schemes import SCHEMES
 from lbmigrate.spec import Bound, Dns, Stage
 from lbmigrate.value import from_json, replace, to_json
 
+SOA = "ns1.example.com. hostmaster.example.com. 1 3600 600 86400 60"
 CLAIM, HALF, FULL, RELEASE = Write(0, "claim"), Write(0, "weight", 50), Write(0, "weight", 100), Write(0, "release")
 
 
@@ -54,6 +57,26 @@ def test_a_thousand_names_are_few_batches_in_the_configs_order() -> None:
     assert [step.batch for step in plan.forward if isinstance(step, Write) and step.target == "claim"] == list(
         range(len(plan.batches))
     )
+
+
+@pytest.mark.parametrize(("addresses", "label"), [(1, "n"), (4, "n" * 50), (8, "n.n.n")])
+def test_no_batch_outgrows_a_message(addresses: int, label: str) -> None:
+    """65,535 bytes over TCP (RFC 1035 section 4.2.2), less 300 for a signature (RFC 8945)."""
+    a4, b4 = ([f"192.0.2.{side * 100 + n}" for n in range(addresses)] for side in (0, 1))
+    a6, b6 = ([f"2001:db8::{side}:{n:x}" for n in range(1, addresses + 1)] for side in ("a", "b"))
+    names = tuple(f"{label}{n}.example.com." for n in range(400))
+    originals = tuple(held(rrset(*a4, name=name), rrset(*a6, name=name), name=name) for name in names)
+    plan = build(bound(a=(*a4, *a6), b=(*b4, *b6), names=names, stages=(50, 100)), originals)
+    zone = dns.name.from_text("example.com.")
+    sizes = []
+    for index in {0, len(plan.batches) // 2}:
+        now = Records(tuple(one for one in originals if one.name in plan.batches[index].names), SOA)
+        for step in (CLAIM, HALF, FULL, RELEASE):
+            new = Records(wanted(plan, "0" * 8, 2**31, replace(step, batch=index)))
+            sizes.append(len(message(zone, now, new).to_wire(max_size=10**6)))
+            now = new
+    assert max(sizes) <= 65_535 - 300
+    assert max(sizes) >= 10_000
 
 
 OBSTACLES = [
