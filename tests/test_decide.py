@@ -698,6 +698,11 @@ def test_an_operators_word_is_taken_or_refused(
     assert "\n" not in str(found or "")
 
 
+def test_a_refused_shift_says_which_stage_is_not_judged() -> None:
+    assert "the stage at 50 has not been judged" in str(permit(SOAKING, Asked("shift", 100)))
+    assert "before the first stage" in str(permit(at(Turn(), weight=0), Asked("shift", 50)))
+
+
 def test_a_refused_weight_names_the_attainable_ones() -> None:
     assert "0, 50, 100" in str(permit(JUDGED, Asked("shift", 25)))
 

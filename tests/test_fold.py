@@ -305,6 +305,12 @@ def test_what_is_being_prepared_goes_on_before_a_shift() -> None:
     assert HALF not in state.steps
 
 
+def test_a_first_weight_under_way_gives_way_to_a_shift_and_may_yet_take() -> None:
+    state = told(at(HALF, weight=0), Began(HALF), Asked("shift", 100, force=True))
+    assert (state.step, state.flight) == (FULL, None)
+    assert [write for _, write in state.pending] == [HALF]
+
+
 def test_a_stage_keeps_its_soak_and_approval_after_a_shift() -> None:
     plan = plans.build(bound(stages=(50, Stage(100, 30.0, True))), (held(),))
     assert Soak(100, 30.0, True) in told(at(Soak(50), plan=plan), Asked("shift", 0)).steps
