@@ -1,7 +1,8 @@
 """A whole five-stage migration on real servers beside its floor: what caches, soaks, evidence and lag ask for.
 
-BIND with a secondary, HAProxy 2.6 replaced by 2.8, four addresses a side, `lbmigrate run` as a user gives it. How long
-each part took is in the journal. The floor is made of what happened, as processes of their own saw it:
+BIND with a secondary that follows 0.7 s later, HAProxy 2.6 replaced by 2.8, four addresses a side, `lbmigrate run` as
+a user gives it. How long each part took is in the journal. The floor is made of what happened, as other processes
+saw it:
 
 - lag: from the primary's first answer with the change to the slowest server's;
 - caches: the TTL that the old answer carried, and the margin;
@@ -44,6 +45,7 @@ SCENARIO = Scenario(
     a=4,
     b=4,
     ttl=3,
+    lag=0.7,
     config=(
         ("stages", list(STAGES)),
         ("ttl", "2s"),

@@ -14,6 +14,7 @@ from lbmigrate.plan import Soak, Write, wanted
 from lbmigrate.value import replace
 
 EAGER = 0.01  # seconds between two polls of the servers just after a write
+AWAITED = 0.25  # and at most while one lags: caches count from first sight, but servers limit answers a second
 CALM = 1.0  # and when nothing is awaited
 SIDES: tuple[SideName, SideName] = ("a", "b")
 
@@ -37,12 +38,13 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
 def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake: Callable[[], bool]) -> State:
     """Poll the servers until the slice ends or the set of lagging ones changes."""
     before = lagging(state)
-    pause = EAGER if before else CALM
+    longest = AWAITED if before else CALM
+    pause = EAGER if before and state.at - (state.seen.lag_since or state.at) < CALM else longest
     while True:
         state = _polled(parts, state)
         if lagging(state) != before or wake() or wait(pause):
             return state
-        pause = min(pause * 1.3, CALM)
+        pause = min(pause * 1.3, longest)
 
 
 def _polled(parts: Parts, state: State) -> State:

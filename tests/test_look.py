@@ -1,0 +1,74 @@
+"""One look: how often the name servers are asked, on a virtual clock."""
+
+from collections.abc import Sequence
+
+import pytest
+from states import NAME, at, clock, known_at
+
+from lbmigrate.lab.virtual import START, Faults, World, parts
+from lbmigrate.look import AWAITED, look
+from lbmigrate.model import Served
+from lbmigrate.parts import Parts
+from lbmigrate.plan import Soak
+from lbmigrate.value import replace
+
+OLD, NEW = (known_at(weight)[0].rrsets[0] for weight in (0, 50))
+
+
+class Follows:
+    """A zone's servers: the first at once, the second from a moment on. `asked`: when they were."""
+
+    def __init__(self, world: World, moment: float) -> None:
+        self.asked: list[float] = []
+        self._world, self._moment = world, moment
+
+    def served(self, names: Sequence[str]) -> list[Served]:
+        assert names == [NAME]
+        now = self._world.clock.now()
+        self.asked.append(now)
+        late = NEW if now >= self._moment else OLD
+        return [
+            Served("ns1", NAME, "A", NEW.ttl, NEW.rdatas),
+            Served("ns2", NAME, "A", late.ttl, late.rdatas),
+        ]
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} is not asked for in this test")
+
+
+def watched(lag: float, since: float = 0.0) -> tuple[Follows, float]:
+    """A slice of ten seconds at 50 %, `lag` seconds before the second server follows; when it was seen to.
+
+    One probe a second: twenty would be a verdict, which ends the slice.
+    """
+    world = World(1, known_at(50), Faults())
+    made: Parts = parts(world, ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    zone = Follows(world, START + lag)
+    made.zones = (zone,)  # type: ignore[assignment] # nothing is claimed, so only `served` is asked
+    behind = replace(clock(known_at(50))[0], server="ns1"), replace(clock(known_at(0))[0], server="ns2")
+    state = at(Soak(50), at=START, claimed=(), look={"clock": behind, "lag_since": since, "at": START})
+    saw = look(made, state, START + 10, lambda: False)
+    (seen,) = [one.old_until - OLD.ttl for one in saw.after.clock if one.server == "ns2"]
+    return zone, seen
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.05, 0.3, 0.7, 2.0, 6.3])
+def test_a_server_that_follows_is_seen_at_once_and_never_later_than_the_pause(lag: float) -> None:
+    zone, seen = watched(lag)
+    assert START + lag <= seen <= START + lag + min(0.01 + 0.3 * lag, AWAITED) + 1e-6
+    assert seen == zone.asked[-1]
+
+
+def test_servers_that_lag_for_long_are_not_asked_oftener_than_their_limits_bear() -> None:
+    zone, _ = watched(lag=9.0, since=START - 60)
+    gaps = [later - earlier for earlier, later in zip(zone.asked, zone.asked[1:], strict=False)]
+    assert min(gaps) >= AWAITED - 1e-6
+
+
+def test_where_nothing_is_awaited_the_servers_are_asked_once_a_second() -> None:
+    world = World(1, known_at(50), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    zone = Follows(world, START)
+    made.zones = (zone,)  # type: ignore[assignment]
+    look(made, at(Soak(50), at=START, claimed=(), look={"at": START}), START + 10, lambda: False)
+    assert zone.asked == [START + second for second in range(10)]
