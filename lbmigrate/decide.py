@@ -141,7 +141,8 @@ def _held(s: State, step: Step, trouble: Hold) -> Next:
         return Note(Hold(trouble.cause, trouble.why, True))
     if trouble.cause == s.hold.cause == "unanswered":  # but never beneath another hold: drift stays until `resume`
         return _forward(s, step)
-    return Wait(s.at + SLICE, trouble.why)
+    limit = s.at + SLICE if s.hold.for_good else s.hold.at + s.soft.soak_limit
+    return Wait(min(s.at + SLICE, limit), trouble.why)
 
 
 def _trouble(s: State, step: Step) -> Hold | None:

@@ -28,7 +28,7 @@ def _compare(key: str, old: Any, new: Any) -> list[str]:
 def _keyed(key: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     lines = []
     for name in (*old, *(name for name in new if name not in old)):
-        lines += _compare(f"{key}.{name}", old.get(name), new.get(name))
+        lines += _compare(f"{key}.{name.rstrip('.')}", old.get(name), new.get(name))
     return lines or [f"{key}: the same in another order"]
 
 

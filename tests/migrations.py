@@ -19,6 +19,7 @@ import dns.query
 import dns.rcode
 import dns.update
 import yaml
+from taps import Tap
 
 from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
@@ -224,6 +225,17 @@ def rig(directory: Path, scenario: Scenario = SCENARIO, watched: bool = True, **
             summary = found.ground.watch.stop()
             assert summary.clean, summary.failures[:5]
             assert summary.answers > 0
+
+
+@contextmanager
+def tapped(one: Rig) -> Iterator[Tap]:
+    """A proxy before the primary that keeps every message; lbmigrate knows no other way there."""
+    tap = Tap(one.port)
+    one.entry(port=tap.port)
+    try:
+        yield tap
+    finally:
+        tap.close()
 
 
 def root() -> bool:

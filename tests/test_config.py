@@ -704,8 +704,8 @@ def test_no_difference(file: Path) -> None:
          ("stages: weight 1, weight 5, weight 25, weight 50, weight 100 → weight 50 soak 60.0, weight 100",)),
         ("192.0.2.20", "192.0.2.21", ("b.addresses: 192.0.2.20 removed; 192.0.2.21 added",)),
         ("{service: haproxy}", "{process: {}}", ("a.run.kind: service → process", "a.run.name: haproxy → none")),
-        ("port: 53", "port: 54", ("dns.example.com..port: 53 → 54",)),
-        ("env:LBMIGRATE_TSIG", "env:OTHER", ("dns.example.com..tsig.secret: env:LBMIGRATE_TSIG → env:OTHER",)),
+        ("port: 53", "port: 54", ("dns.example.com.port: 53 → 54",)),
+        ("env:LBMIGRATE_TSIG", "env:OTHER", ("dns.example.com.tsig.secret: env:LBMIGRATE_TSIG → env:OTHER",)),
         ("web-2026", "web-2027", ("migration: web-2026 → web-2027",)),
     ],
 )  # fmt: skip

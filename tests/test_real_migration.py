@@ -4,15 +4,14 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
 import dns.rcode
 import pytest
-from migrations import NEEDS, SCENARIO, Rig, Under, rig, until
-from taps import Tap, is_update, send
+from migrations import NEEDS, SCENARIO, Rig, Under, rig, tapped, until
+from taps import is_update, send
 
 from lbmigrate.events import Began, Ended
 from lbmigrate.journal import connect
@@ -21,17 +20,6 @@ from lbmigrate.plan import StandUp, Stop, Write
 from lbmigrate.value import replace
 
 pytestmark = pytest.mark.real(*NEEDS)
-
-
-@contextmanager
-def tapped(one: Rig) -> Iterator[Tap]:
-    """A proxy before the primary that keeps every message; lbmigrate knows no other way there."""
-    tap = Tap(one.port)
-    one.entry(port=tap.port)
-    try:
-        yield tap
-    finally:
-        tap.close()
 
 
 def fences(wires: list[bytes]) -> list[int]:

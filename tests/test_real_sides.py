@@ -52,10 +52,10 @@ def test_b_that_fails_a_third_of_its_requests_is_turned_back_and_healing_changes
 
 
 def test_a_dies_at_50_and_nothing_goes_back_to_it(tmp_path: Path) -> None:
-    with rig(tmp_path, soak_limit="2s") as one:
+    with rig(tmp_path, soak_limit="1s") as one:
         one.at_50()
         one.ground.sides.kill("a")
-        said = one.give("tick", "--for", "9s")
+        said = one.give("run")
         assert said.code == 4
         assert said.line.startswith("held at 50 %: A fails")
         assert "never back to A; to move all traffic to B: lbmigrate finish" in said.line
@@ -66,22 +66,22 @@ def test_a_dies_at_50_and_nothing_goes_back_to_it(tmp_path: Path) -> None:
 
 
 def test_both_balancers_die_and_the_weight_stays(tmp_path: Path) -> None:
-    with rig(tmp_path, soak_limit="2s") as one:
+    with rig(tmp_path, soak_limit="1s") as one:
         one.at_50()
         one.ground.sides.kill("a")
         one.ground.sides.kill("b")
-        said = one.give("tick", "--for", "9s")
+        said = one.give("run")
         assert said.code == 4
         assert "A and B both fail: a shared cause" in said.line
         assert one.served() == both(one)
 
 
 def test_a_backend_broken_behind_both_is_a_shared_cause(tmp_path: Path) -> None:
-    with rig(tmp_path, soak_limit="2s") as one:
+    with rig(tmp_path, soak_limit="1s") as one:
         one.at_50()
         for app in one.ground.sides._apps:
             app.stop()
-        said = one.give("tick", "--for", "9s")
+        said = one.give("run")
         assert said.code == 4
         assert "A and B both fail: a shared cause" in said.line
         assert "503" in said.line, "the status is said"
@@ -89,11 +89,11 @@ def test_a_backend_broken_behind_both_is_a_shared_cause(tmp_path: Path) -> None:
 
 
 def test_controls_that_fail_as_well_are_a_blind_prober_and_no_reason_to_go_back(tmp_path: Path) -> None:
-    with rig(tmp_path, soak_limit="2s") as one:
+    with rig(tmp_path, soak_limit="1s") as one:
         one.at_50()
         one.write(controls=[f"http://127.0.0.1:{freeport('127.0.0.1')}/"])
         one.ground.sides.kill("b")
-        said = one.give("tick", "--for", "9s")
+        said = one.give("run")
         assert said.code == 4
         assert "the controls do not answer either: the prober is blind" in said.line
         assert one.served() == both(one)

@@ -1,0 +1,279 @@
+"""The name servers fail, refuse, lag or lie in mid-migration, and names that cannot be moved: on real BINDs."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import dns.update
+import pytest
+from migrations import FENCE, NEEDS, WWW, Rig, Said, rig, tapped, until
+from servers import named, program, run
+
+from lbmigrate.fence import encode
+from lbmigrate.lab.ground import ORIGIN
+from lbmigrate.lab.process import freeport, write_private
+from lbmigrate.model import Fence, RRset
+
+pytestmark = pytest.mark.real(*NEEDS)
+CANARY = "Q0FOQVJZLWNhbmFyeS1DQU5BUlktY2FuYXJ5LUNBTkE="
+
+
+def both(one: Rig) -> list[list[str]]:
+    return [sorted([one.a, one.b])] * 2
+
+
+def give(one: Rig, *words: str) -> Said:
+    """Give a command that changes nothing in the whole zone."""
+    return give(one, *words)
+
+
+def reconfigure(one: Rig, old: str, new: str) -> None:
+    """Change the primary's configuration and let it read that."""
+    process = one.ground.dns.processes["primary"]
+    path = Path(process.argv[-1])
+    text = path.read_text()
+    assert old in text
+    write_private(path, text.replace(old, new))
+    process.kill(signal.SIGHUP)
+    process.wait(lambda: "reloading zones succeeded" in process.output())
+
+
+# ---------------------------------------------------------------- the primary says no, or nothing
+
+
+def test_a_key_that_may_not_write_the_fence_is_told_with_key_name_and_type(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        name = one.ground.dns.key.name
+        reconfigure(
+            one, f'allow-update {{ key "{name}"; }}', f"update-policy {{ grant {name} name www.{ORIGIN}. A AAAA; }}"
+        )
+        for verb in ("check", "start"):
+            said = give(one, verb)
+            assert said.code == (6 if verb == "check" else 1)
+            assert "REFUSED" in said.line
+            assert name in said.line
+            assert f"TXT of {FENCE}" in said.line
+
+
+def test_a_wrong_zone_is_told_with_the_zone_found(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        one.entry(zone=f"www.{ORIGIN}")
+        said = give(one, "start")
+        assert said.code == 1
+        assert ORIGIN in said.line.replace(f"www.{ORIGIN}", "")
+
+
+def test_a_wrong_secret_is_told_and_never_shown(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        write_private(tmp_path / "wrong.key", CANARY)
+        one.entry(tsig={**one.config["dns"][0]["tsig"], "secret": f"file:{tmp_path / 'wrong.key'}"})
+        said = give(one, "start")
+        assert said.code == 1
+        assert f"key {one.ground.dns.key.name} rejected (BADSIG)" in said.line
+        assert CANARY not in said.out + said.err
+
+
+def test_a_primary_that_fails_every_update_is_tried_again_then_held_then_gone_on_with(tmp_path: Path) -> None:
+    """A journal that named cannot write makes each update SERVFAIL."""
+    with rig(tmp_path, soak_limit="1s") as one:
+        one.at_50()
+        zone = tmp_path / "dns" / "primary" / "zone.jnl"
+        zone.rename(zone.with_suffix(".away"))
+        zone.mkdir()
+        said = give(one, "run")
+        assert said.code == 4, said.err
+        assert "SERVFAIL" in said.line
+        assert one.served() == both(one)
+        zone.rmdir()
+        zone.with_suffix(".away").rename(zone)
+        one.ok("resume")
+        one.ok("shift", "--weight", "100", "--force")
+        assert one.served() == [[one.b]] * 2
+
+
+def test_a_primary_that_is_gone_is_held_and_a_primary_that_is_back_gone_on_with(tmp_path: Path) -> None:
+    with rig(tmp_path, watched=False, soak_limit="1s") as one:
+        one.at_50()
+        one.ground.dns.processes["primary"].kill()
+        said = one.give("run")
+        assert said.code == 4, said.err
+        assert "is the server up and reachable?" in said.line
+        back = one.begin("rollback", "--yes")  # an operator's word is kept until it can be obeyed
+        until(lambda: "rolling-back" in one.ok("status").out, "the rollback to be on record")
+        one.ground.dns.restart("primary")
+        assert back.end().code == 0
+        assert one.served()[0] == [one.a]
+        assert one.fence() == ""
+
+
+@pytest.mark.parametrize("treat", ["silence", "half"])
+def test_no_answer_is_never_taken_for_no_record(treat: str, tmp_path: Path) -> None:
+    ways: dict[str, Callable[[bytes], bytes | None]] = {
+        "silence": lambda _: b"",
+        "half": lambda wire: wire[: len(wire) // 2],
+    }
+    with rig(tmp_path, soak_limit="1s") as one, tapped(one) as tap:
+        one.at_50()
+        tap.treat = ways[treat]
+        said = give(one, "run")
+        assert said.code == 4, said
+        assert said.line.startswith(f"held at 50 %: asking 127.0.0.1:{tap.port}")
+        assert one.served() == both(one)
+
+
+def test_a_frozen_zone_is_told_with_the_way_on(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        one.at_50()
+        port = freeport("127.0.0.1")
+        key = one.ground.dns.key
+        reconfigure(
+            one,
+            "controls { };",
+            f'controls {{ inet 127.0.0.1 port {port} allow {{ any; }} keys {{ "{key.name}"; }}; }};',
+        )
+        secret = tmp_path / "rndc.key"
+        write_private(secret, f'key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n')
+        rndc = [program("rndc"), "-s", "127.0.0.1", "-p", str(port), "-k", str(secret)]
+        run(*rndc, "freeze", ORIGIN)
+        said = one.give("shift", "--weight", "100", "--force")
+        assert said.code == 1, said.err
+        assert "rndc thaw" in said.line
+        assert one.served() == both(one)
+        run(*rndc, "thaw", ORIGIN)
+        one.ok("shift", "--weight", "100", "--force")
+        assert one.served() == [[one.b]] * 2
+
+
+# ---------------------------------------------------------------- a secondary lags, is dead, lies
+
+
+def test_a_dead_secondary_stops_the_clock_of_the_caches_and_is_named(tmp_path: Path) -> None:
+    with rig(tmp_path, watched=False, soak_limit="2s") as one:
+        one.entry(serve_limit="2s")
+        one.at_50()
+        one.ground.dns.processes["secondary"].kill(signal.SIGSTOP)
+        said = one.give("shift", "--weight", "100", "--force")
+        assert said.code == 4, said.err
+        assert f"{one.ground.dns.nameservers[1]} does not serve the change" in said.line
+        status = one.status()
+        assert (status["weight"], status["caches_turn_at"]) == (100, None)
+        one.ground.dns.processes["secondary"].kill(signal.SIGCONT)
+        one.ok("resume")
+        one.ok("run")
+        assert one.served() == [[one.b]] * 2
+
+
+def test_a_secondary_that_serves_other_data_under_the_same_serial_is_named(tmp_path: Path) -> None:
+    with rig(tmp_path, watched=False, soak_limit="2s") as one:
+        text = (tmp_path / "dns" / "primary" / "zone").read_text()
+        other = named(tmp_path / "other", text.replace(one.a, "192.0.2.66"))
+        try:
+            one.entry(nameservers=[one.ground.dns.primary, other.at], serve_limit="2s")
+            checked = give(one, "check")
+            assert f"{other.at}: answers 192.0.2.66 for {WWW} A" in checked.out
+            said = one.give("start")
+            assert said.code == 4, said.err
+            assert f"{other.at} does not serve the change" in said.line
+            assert one.served()[0] == [one.a], "no traffic was moved"
+        finally:
+            other.stop()
+
+
+# ---------------------------------------------------------------- TTLs
+
+
+def test_a_ttl_edited_by_hand_lengthens_the_wait_and_the_migration_goes_on(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        one.at_50()
+        one.edit(lambda message: message.replace(WWW, 6, "A", one.a, one.b))
+        one.ok("shift", "--weight", "100", "--force")
+        assert one.served() == [[one.b]] * 2
+        ends = {entry["text"]: entry["at"] for entry in one.history()}
+        moved, judged = (seconds(ends[text]) for text in ("done: weight 100", "passed: soak at 100"))
+        assert judged - moved >= 6 + 1, "the TTL that was served, and the margin"
+
+
+def seconds(at: str) -> float:
+    return datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+
+
+# ---------------------------------------------------------------- names that cannot be moved
+
+
+def add(one: Rig, *records: str) -> None:
+    """Somebody adds records to the zone."""
+
+    def change(message: dns.update.UpdateMessage) -> None:
+        for name, rtype, rdata in (record.split(" ", 2) for record in records):
+            message.add(f"{name}.{ORIGIN}.", 60, rtype, rdata)
+
+    one.edit(change)
+
+
+NAMES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "absent": ((), "gone", "has no A or AAAA record"),
+    "wildcard": (("*.wild A 127.77.0.9",), "some.wild", "has no A or AAAA record"),
+    "alias": ((f"alias CNAME www.{ORIGIN}.",), "alias", "CNAME"),
+    "elsewhere": (("other A 192.0.2.7",), "other", "192.0.2.7"),
+    "owned": (("taken A {a}", "_lbmigrate.taken TXT {rival}"), "taken", "by the migration 'rival'"),
+    "no IPv6 on B": (("dual A {a}", "dual AAAA 2001:db8::1"), "dual", "AAAA"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A ground on which no migration begins."""
+    with rig(tmp_path_factory.mktemp("still")) as one:
+        taken = f"taken.{ORIGIN}."
+        mark = encode(Fence("rival", "0" * 8, 3, (RRset(taken, "A", 60, (one.a,)),)))
+        rival = " ".join(f'"{text}"' for text in mark)
+        for texts, _, _ in NAMES.values():
+            add(one, *(text.format(a=one.a, rival=rival) for text in texts))
+        yield one
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_name_that_cannot_be_moved_is_told_before_anything_is_touched(still: Rig, kind: str) -> None:
+    _, name, said_of_it = NAMES[kind]
+    still.write(names=[f"{name}.{ORIGIN}"])
+    for verb in ("check", "plan", "start"):
+        said = give(still, verb)
+        assert said.code == 6, said
+        assert f"{name}.{ORIGIN}" in said.line
+        assert said_of_it in said.line
+
+
+# ---------------------------------------------------------------- the journal is lost
+
+
+def test_without_the_journal_the_zone_is_put_back_from_the_fence(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        before = one.records()
+        one.at_50()
+        (tmp_path / "journal.db").rename(tmp_path / "lost.db")
+        said = give(one, "start")
+        assert said.code == 6
+        assert said.line.endswith("undo that one first: lbmigrate rollback --from-dns")
+        assert give(one, "rollback", "--from-dns", "--dry-run", "--yes").code == 0
+        assert f"put back {WWW} 1 A {one.a}" in one.ok("rollback", "--from-dns", "--yes").out
+        assert one.records() == before
+        (tmp_path / "lost.db").rename(tmp_path / "journal.db")
+        assert one.give("tick", "--for", "20s").code == 3, "a journal that comes back concludes the same by itself"
+        assert one.status()["outcome"] == "rolled-back"
+        assert one.records() == before
+
+
+def test_the_printed_undo_puts_the_zone_back_by_hand(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        before = one.records()
+        one.at_50()
+        script = one.ok("status", "--undo").out
+        env = {"SECRET": one.ground.dns.key.secret, "PATH": "/usr/bin:/bin:/usr/sbin"}
+        done = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=20, check=True)
+        assert "NOERROR" in done.stdout
+        assert one.records() == before
+        again = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=20, check=False)
+        assert again.returncode, "on condition that all is still as it was"
+        assert one.records() == before
