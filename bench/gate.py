@@ -3,6 +3,8 @@
 import time
 from random import Random
 
+from table import Row, text
+
 from lbmigrate.gate import Gate
 from lbmigrate.spec import GateSpec
 
@@ -34,13 +36,14 @@ def cost(spec: GateSpec, channels: int) -> float:
     return min(once(spec, channels, pairs) for _ in range(ROUNDS)) / PAIRS * 1e6
 
 
-def main() -> int:
-    """Print a line per case; 1 when one of them misses the target."""
-    costs = [(name, cost(spec, channels)) for name, spec, channels in CASES]
-    for name, micros in costs:
-        print(f"gate: {name}: {micros:.1f} µs a pair (at most {TARGET:g})")
-    return int(max(micros for _, micros in costs) > TARGET)
+def rows() -> list[Row]:
+    """The table's part."""
+    return [_row(name, cost(spec, channels)) for name, spec, channels in CASES]
+
+
+def _row(name: str, micros: float) -> Row:
+    return Row(f"gate, {name}", f"{micros:.1f} µs a pair", "", "", f"at most {TARGET:g} µs", micros <= TARGET)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    print(text(rows()))

@@ -14,6 +14,7 @@ from time import process_time
 
 import httpx
 import trustme
+from table import Row, text, told
 
 from lbmigrate.lab.process import Process, environment, freeport
 from lbmigrate.model import Probe
@@ -88,8 +89,8 @@ async def compared(scheme: str, port: int, ca: str, times: int) -> tuple[float, 
     return ours, theirs
 
 
-def measure(scheme: str, directory: Path, times: int) -> str:
-    """One line of the table."""
+def measure(scheme: str, directory: Path, times: int) -> Row:
+    """One row of the table."""
     authority, certificate = trustme.CA(), directory / "site.pem"
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(certificate))
@@ -103,7 +104,8 @@ def measure(scheme: str, directory: Path, times: int) -> str:
         ours, theirs = asyncio.run(compared(scheme, port, str(directory / "ca.pem") if secure else "", times))
     finally:
         server.stop()
-    return f"{scheme:5}  probe {1 / ours:6.0f}   httpx {1 / theirs:6.0f}   ratio {theirs / ours:.2f}"
+    mine, other = f"{1 / ours:.0f} a CPU-second", f"httpx {1 / theirs:.0f} a CPU-second"
+    return told(f"probe over {scheme}, a new connection each", mine, other, f"{theirs / ours:.3f}")
 
 
 async def answers(once: Once) -> bool:
@@ -115,16 +117,14 @@ async def answers(once: Once) -> bool:
     return True
 
 
-def main() -> None:
-    """Print the table, or be the server of one."""
-    if len(sys.argv) == 3:
-        asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))
-        return
-    print("probes per CPU-second, a new connection each")
-    with tempfile.TemporaryDirectory() as directory:
-        print(measure("http", Path(directory), 1000), flush=True)
-        print(measure("https", Path(directory), 300), flush=True)
+def rows() -> list[Row]:
+    """The table's part."""
+    with tempfile.TemporaryDirectory(prefix="lbmigrate-bench-") as directory:
+        return [measure("http", Path(directory), 1000), measure("https", Path(directory), 300)]
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 3:
+        asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))
+    else:
+        print(text(rows()))
