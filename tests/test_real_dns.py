@@ -26,7 +26,10 @@ def both(one: Rig) -> list[list[str]]:
 
 def give(one: Rig, *words: str) -> Said:
     """Give a command that changes nothing in the whole zone."""
-    return give(one, *words)
+    before = one.ground.zone()
+    found = one.give(*words)
+    assert one.ground.zone() == before, "the serial included"
+    return found
 
 
 def reconfigure(one: Rig, old: str, new: str) -> None:
