@@ -1,5 +1,6 @@
 """`make bench`: everything that is measured, side by side in one table; exit 1 when a bound is missed."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -28,7 +29,7 @@ def main() -> int:
         print(f"bench: {name}", file=sys.stderr, flush=True)
         try:
             rows += measured()
-        except LbmigrateError as wrong:
+        except (LbmigrateError, OSError, subprocess.SubprocessError) as wrong:
             rows.append(Row(name, "not measured", str(wrong), "", "", False))
     print(text(rows))
     missed = sum(one.ok is False for one in rows)

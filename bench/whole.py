@@ -24,6 +24,7 @@ from poll import Poll
 from table import Row, text
 
 from lbmigrate import config
+from lbmigrate.errors import Failed
 from lbmigrate.events import Entry, Finished, Passed, Started
 from lbmigrate.gate import pairs_range
 from lbmigrate.journal import connect
@@ -31,6 +32,7 @@ from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
 from lbmigrate.lab.scenario import Bounds, Expect, Scenario
 from lbmigrate.plan import Drain, Plan, Soak, Turn
+from lbmigrate.schemes import SCHEMES
 from lbmigrate.spec import Soft
 from lbmigrate.value import value
 
@@ -83,8 +85,6 @@ class Story:
 
     def sights(self, weight: int, after: float) -> tuple[float, float]:
         """When the first and when the slowest server answered with the records of a weight, under the lowered TTL."""
-        from lbmigrate.schemes import SCHEMES
-
         bound = self.plan.bound
         (rrset,) = SCHEMES["addresses"].records(self.plan.originals[0], bound.a, bound.b, weight)
         seen = [poll.first(tuple(sorted(rrset.rdatas)), after, bound.ttl) for poll in self._polls]
@@ -125,7 +125,7 @@ class Story:
 
 
 def played(directory: Path) -> list[Part]:
-    """Play it. Raises CalledProcessError when `run` fails."""
+    """Play it. Raises Failed when `run` fails, or a server is missing."""
     with ExitStack() as stack:
         ground = Ground(SCENARIO, True, directory)
         stack.callback(ground.close)
@@ -133,7 +133,9 @@ def played(directory: Path) -> list[Part]:
         for poll in polls:
             stack.callback(poll.close)
         argv = [sys.executable, "-m", "lbmigrate", "-q", "-c", str(ground.config), "run", "--yes"]
-        subprocess.run(argv, env=environment(), check=True, timeout=SECONDS, capture_output=True)
+        done = subprocess.run(argv, env=environment(), check=False, timeout=SECONDS, capture_output=True, text=True)
+        if done.returncode:
+            raise Failed(f"lbmigrate run: exit {done.returncode}: {done.stderr.strip()[-300:]}; see bench/whole.py")
         return Story(connect(config.load(ground.config).journal).read(whole=True), polls).parts()
 
 
