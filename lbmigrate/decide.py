@@ -191,7 +191,7 @@ def _undecided(s: State, step: Step) -> Hold | None:
     if isinstance(step, Soak) and begun is not None and not evidence(s, step):
         deadline = max(begun, s.patience_from) + soak(s, step) + s.soft.soak_limit
         if s.at >= deadline:
-            return Hold("undecided", f"not enough evidence after {s.seen.pairs} pairs, past soak_limit", True)
+            return Hold("undecided", _too_little(s), True)
     late = s.at - max(s.step_at, s.patience_from) > s.soft.retire.limit
     if isinstance(step, Drain) and step.side == "a" and late and not idle(s, "a"):
         who = ", ".join(s.seen.a.clients) or "clients that its counters do not name"
@@ -200,6 +200,14 @@ def _undecided(s: State, step: Step) -> Hold | None:
 
 
 # ---------------------------------------------------------------- forward
+
+
+def _too_little(s: State) -> str:
+    found, wanted = f"{s.seen.promote:.1f}", f"{1 / s.soft.gate.beta:.0f}"
+    return (
+        f"not enough evidence: {found} of {wanted} after {s.seen.pairs} pairs, past soak_limit; "
+        "a higher probe rate or a wider gate.promote_margin brings it sooner"
+    )
 
 
 def _forward(s: State, step: Step) -> Next:
@@ -369,7 +377,8 @@ def on_hold(s: State) -> LbmigrateError | None:
     if s.hold is None or not s.hold.for_good:
         return None
     if s.hold.cause == "drift":
-        return Drifted(f"somebody else changed what we own: {s.hold.why}; go on with: lbmigrate {_ways(s)}")
+        again = f" for the {s.drifts}. time: somebody owns this" if s.drifts > 1 else ""
+        return Drifted(f"somebody else changed what we own{again}: {s.hold.why}; go on with: lbmigrate {_ways(s)}")
     return OnHold(f"held at {s.weight} %: {s.hold.why}; go on with: lbmigrate resume, or lbmigrate rollback")
 
 

@@ -65,7 +65,8 @@ class Standing:
 class State:
     """Everything that `decide` may know. `stage` numbers the entry that began the present stage.
 
-    `looked`: the present worker has looked since it took over; what another one saw is no proof of now.
+    `drifts`: how often somebody else's change was met in this attempt. `looked`: the present worker has looked since
+    it took over; what another one saw is no proof of now.
     """
 
     seq: int = 0
@@ -99,6 +100,7 @@ class State:
     approved: bool = False
     paused: bool = False
     hold: Standing | None = None
+    drifts: int = 0
     patience_from: float = 0.0
     difference: tuple[str, ...] = ()
     seen: Seen = Seen()
@@ -172,8 +174,7 @@ def _one(s: State, entry: Entry) -> State:
         case TurnedBack():
             return _turned(s, entry, event)
         case Hold(cause, why, for_good):
-            since = s.hold.at if s.hold and s.hold.cause == cause else entry.at
-            return replace(s, hold=Standing(cause, why, since, for_good))
+            return _on_hold(s, entry, cause, why, for_good)
         case Cleared():
             return replace(s, hold=None, patience_from=entry.at)
         case Finished(outcome, why):
@@ -202,6 +203,13 @@ def _started(s: State, entry: Entry, event: Started) -> State:
     )
 
 
+def _on_hold(s: State, entry: Entry, cause: str, why: str, for_good: bool) -> State:
+    same = s.hold is not None and s.hold.cause == cause
+    since = s.hold.at if s.hold and same else entry.at
+    drifts = s.drifts + (cause == "drift" and not same)
+    return replace(s, hold=Standing(cause, why, since, for_good), drifts=drifts)
+
+
 def _began(s: State, entry: Entry, step: Step) -> State:
     if s.flight and s.flight.step == step:
         return s
@@ -223,7 +231,7 @@ def _ended(s: State, entry: Entry, event: Ended) -> State:
             flight = replace(s.flight, tries=s.flight.tries + 1, tried_at=entry.at, why=event.why, denied=True)
             return replace(s, flight=flight)
         case "drift":
-            return replace(s, flight=None, hold=Standing("drift", event.why, entry.at, True))
+            return _on_hold(replace(s, flight=None), entry, "drift", event.why, True)
         case _:
             assert_never(event.result)
 
