@@ -12,12 +12,26 @@ if TYPE_CHECKING:
 
     from lbmigrate.cli import Common
 
+AGAIN = 0.01  # seconds until a stop that came at a bad moment is tried again
 UNSEARCHED = 100_000  # new objects between two searches for garbage
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:
-    del number, frame
+    """Raise, but not within dnspython: what is raised while it parses comes out as its own FormError."""
+    del number
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "dns":
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _listen() -> None:
+    """Take Ctrl-C (unless whoever started us has it ignored), SIGTERM, and our own timer."""
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    for number in (*(() if ignored else (signal.SIGINT,)), signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _stopped)
 
 
 def _misused(common: "Common", wrong: "click.ClickException") -> int:
@@ -47,6 +61,16 @@ def _wants_json(argv: list[str]) -> bool:
 
 def main() -> None:
     """Run the command line; exits the process."""
+    _listen()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("lbmigrate: stopped waiting; the migration is where it was; go on with: lbmigrate run\n")
+        code = 130
+    sys.exit(code or 0)
+
+
+def _run() -> int:
     # Nearly all that a start makes is modules, which stay: searching them every 700 objects is a tenth of `status`.
     gc.set_threshold(UNSEARCHED)
     import click
@@ -54,7 +78,6 @@ def main() -> None:
     from lbmigrate.cli import Common, cli
     from lbmigrate.errors import LbmigrateError
 
-    signal.signal(signal.SIGTERM, _stopped)
     common = Common()
     try:
         code = cli.main(prog_name="lbmigrate", standalone_mode=False, obj=common)
@@ -68,14 +91,13 @@ def main() -> None:
         code = done.exit_code
     except click.ClickException as wrong:
         code = _misused(common, wrong)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("lbmigrate: stopped waiting; the migration is where it was; go on with: lbmigrate run", err=True)
-        code = 130
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
     gc.freeze()  # all of it goes with the process, which would otherwise search it several times on its way out
-    sys.exit(code or 0)
+    return int(code or 0)
 
 
 if __name__ == "__main__":
