@@ -18,7 +18,7 @@ from table import Row, text, told
 
 from lbmigrate.lab.process import Process, environment, freeport
 from lbmigrate.model import Probe
-from lbmigrate.probe_http import hear, request, trust
+from lbmigrate.probe.http import hear, request, trust
 
 HOST, ADDRESS = "www.lab.test", "127.41.3.1"
 ROUNDS = 5

@@ -126,7 +126,7 @@ class Span(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
-        from lbmigrate.config_values import duration
+        from lbmigrate.config.values import duration
 
         if isinstance(value, float):
             return value

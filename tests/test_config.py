@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbmigrate import config
-from lbmigrate.config_schema import FILE
+from lbmigrate.config.declaration import FILE
 from lbmigrate.difference import difference
 from lbmigrate.errors import Usage
 from lbmigrate.spec import Config, Dns, GateSpec, Retire, Soft, Stage, Tsig

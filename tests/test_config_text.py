@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbmigrate import config_yaml
-from lbmigrate.config_text import words
+from lbmigrate.config import nodes
+from lbmigrate.config.text import words
 from lbmigrate.errors import Usage
 
 KEYS = ("migration", "journal")
@@ -73,13 +73,13 @@ def check(folder: Path, text: str) -> None:
     file = folder / "lbmigrate.yaml"
     file.write_bytes(text.encode())
     try:
-        top = config_yaml.read(file)
+        top = nodes.read(file)
     except Usage:
         return  # the rest of the file is wrong
     for key in KEYS:
         _, node = top.nodes.get(key, (0, None))
         if key in found:
-            assert isinstance(node, config_yaml.Scalar)
+            assert isinstance(node, nodes.Scalar)
             assert (node.kind, node.text) == ("text", found[key])
         else:
             assert node is None

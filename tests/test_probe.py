@@ -13,7 +13,7 @@ from probe_sites import OK, black_hole, response, site, sites
 from lbmigrate import probe
 from lbmigrate.errors import Usage
 from lbmigrate.model import Channel, ControlSeen, PairSeen, Probe, Prober, Probing, Result, Sample
-from lbmigrate.probe_http import Heard, Request
+from lbmigrate.probe.http import Heard, Request
 
 A, B = "127.41.1.1", "127.41.1.2"
 LONG = 3600.0

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from probe_sites import OK, Reply, black_hole, response, site
 
-from lbmigrate import probe, probe_control
+from lbmigrate import probe
 from lbmigrate.model import ControlSeen, Sample
-from lbmigrate.probe_control import Control
-from lbmigrate.probe_http import trust
+from lbmigrate.probe import control
+from lbmigrate.probe.control import Control
+from lbmigrate.probe.http import trust
 
 
 def check(url: str) -> ControlSeen:
@@ -23,8 +24,8 @@ def check(url: str) -> ControlSeen:
 
 @pytest.fixture
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_control, "TIMEOUT", 0.2)
-    monkeypatch.setattr(probe_control, "PERIOD", 0.01)
+    monkeypatch.setattr(control, "TIMEOUT", 0.2)
+    monkeypatch.setattr(control, "PERIOD", 0.01)
 
 
 @pytest.mark.parametrize(

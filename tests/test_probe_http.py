@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probe_sites import OK, Reply, black_hole, flood, reset, response, site
 
-from lbmigrate import probe_http
 from lbmigrate.errors import Usage
 from lbmigrate.model import Probe
-from lbmigrate.probe_http import BODY_LIMIT, Heard, hear, label, printable, request
+from lbmigrate.probe import http
+from lbmigrate.probe.http import BODY_LIMIT, Heard, hear, label, printable, request
 
 HOST = "www.lab.test"
 YEAR = timedelta(days=365)
@@ -112,7 +112,7 @@ def test_a_good_answer_is_kept_whole() -> None:
     assert heard.result.answered
     assert (heard.result.status, heard.result.why) == (302, "")
     assert heard.result.seconds > 0
-    assert heard.answer == probe_http.Answer(302, "/x", "text/plain", b"ok")
+    assert heard.answer == http.Answer(302, "/x", "text/plain", b"ok")
 
 
 @pytest.mark.parametrize(
@@ -244,8 +244,8 @@ def test_a_flood_of_tiny_chunks_lets_others_have_their_turn() -> None:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 10_000 + b"0\r\n\r\n"
         )
         other = asyncio.create_task(others())
-        await probe_http._head(talk, reader)
-        body = await probe_http._body(talk, reader)
+        await http._head(talk, reader)
+        body = await http._body(talk, reader)
         other.cancel()
         return body
 
@@ -271,7 +271,7 @@ def test_running_out_of_descriptors_is_our_own_trouble(monkeypatch: pytest.Monke
 
 def test_a_deadline_noticed_far_too_late_is_our_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = count(0.0, 60.0)
-    monkeypatch.setattr(probe_http, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(http, "monotonic", lambda: next(clock))
     with black_hole() as (address, port):
         assert ask(address, port, timeout=0.05).own_trouble
 

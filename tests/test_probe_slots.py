@@ -9,7 +9,7 @@ import pytest
 
 from lbmigrate import probe
 from lbmigrate.model import Probe, Result, Sample
-from lbmigrate.probe_http import Heard, Request
+from lbmigrate.probe.http import Heard, Request
 
 A, B = "127.41.1.1", "127.41.1.2"
 LONG = 3600.0

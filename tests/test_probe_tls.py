@@ -13,7 +13,7 @@ from probe_sites import OK, Reply, flood, reset, response, site
 
 from lbmigrate.errors import Usage
 from lbmigrate.model import Probe
-from lbmigrate.probe_http import Heard, hear, request
+from lbmigrate.probe.http import Heard, hear, request
 
 HOST = "www.lab.test"
 YEAR = timedelta(days=365)

@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import Any, Literal
 
-from lbmigrate.config_text import show
+from lbmigrate.config.text import show
 from lbmigrate.value import value
 
 VERBS = ("run", "tick", "start", "shift", "approve", "pause", "resume", "finish", "rollback", "abandon")

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lbmigrate import config_values as values
-from lbmigrate.config_kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
-from lbmigrate.config_schema import BOOLEAN, DURATION, SHARE, SOME_TIME, TTL
-from lbmigrate.config_text import Wrong, show, usage
-from lbmigrate.config_yaml import Entries, Items, Node, ScalarKind, read
+from lbmigrate.config import values
+from lbmigrate.config.declaration import BOOLEAN, DURATION, SHARE, SOME_TIME, TTL
+from lbmigrate.config.kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
+from lbmigrate.config.nodes import Entries, Items, Node, ScalarKind, read
+from lbmigrate.config.text import Wrong, show, usage
 from lbmigrate.lab.scenario import Act, Bounds, Clients, Expect, Scenario, deed
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from lbmigrate import config_values as values
-from lbmigrate.config_text import FilePath, Wrong, text_of, usage, words
+from lbmigrate.config import values
+from lbmigrate.config.text import FilePath, Wrong, text_of, usage, words
 from lbmigrate.model import Probe, Side
 from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
 
 if TYPE_CHECKING:
-    from lbmigrate.config_kinds import Schema, Table
-    from lbmigrate.config_yaml import Entries
+    from lbmigrate.config.kinds import Schema, Table
+    from lbmigrate.config.nodes import Entries
 
 JOURNAL = "sqlite:.lbmigrate/journal.db"
 
@@ -33,9 +33,9 @@ def light(path: FilePath) -> tuple[str, str]:
 
 def _by_yaml(path: FilePath) -> tuple[str, str]:
     """The same from any file at all, and what is wrong with its line."""
-    from lbmigrate import config_yaml
+    from lbmigrate.config import nodes
 
-    top = config_yaml.read(path)
+    top = nodes.read(path)
     try:
         name, journal = _word(top, "migration", None), _word(top, "journal", JOURNAL)
         return name, _journal(journal, _beside(path))
@@ -44,7 +44,7 @@ def _by_yaml(path: FilePath) -> tuple[str, str]:
 
 
 def _word(top: Entries, key: str, default: str | None) -> str:
-    from lbmigrate.config_yaml import Scalar
+    from lbmigrate.config.nodes import Scalar
 
     line, node = top.nodes.get(key, (top.line, None))
     if node is None and default is not None:
@@ -59,11 +59,11 @@ def _word(top: Entries, key: str, default: str | None) -> str:
 
 def load(path: FilePath) -> Config:
     """The whole file. Raises Usage with one line per finding: `file:line: what is wrong; what to do`."""
-    from lbmigrate import config_yaml
-    from lbmigrate.config_rules import findings
-    from lbmigrate.config_schema import FILE
+    from lbmigrate.config import nodes
+    from lbmigrate.config.declaration import FILE
+    from lbmigrate.config.rules import findings
 
-    top = config_yaml.read(path)
+    top = nodes.read(path)
     try:
         file = FILE.read(top)
         if wrong := findings(file, _beside(path)):
@@ -75,9 +75,9 @@ def load(path: FilePath) -> Config:
 
 def schema() -> Schema:
     """The file's JSON Schema (2020-12), for editors."""
-    from lbmigrate import config_schema
+    from lbmigrate.config import declaration
 
-    return config_schema.schema()
+    return declaration.schema()
 
 
 def _beside(path: FilePath) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 
 import yaml
 
-from lbmigrate.config_text import FilePath, Wrong, show, text_of, usage
+from lbmigrate.config.text import FilePath, Wrong, show, text_of, usage
 
 try:
     from yaml import CBaseLoader as Loader

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from lbmigrate.model import ControlSeen, Probe
-from lbmigrate.probe_http import Request, hear, printable, request
+from lbmigrate.probe.http import Request, hear, printable, request
 from lbmigrate.value import replace
 
 PERIOD = 1.0

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from lbmigrate.model import FAMILIES
-from lbmigrate.probe_http import Answer, Heard, Request, hear, label, printable
+from lbmigrate.probe.http import Answer, Heard, Request, hear, label, printable
 from lbmigrate.value import value
 
 _AT_ONCE = 64

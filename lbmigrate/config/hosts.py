@@ -1,6 +1,6 @@
 """Names, addresses and URLs of the config file, in the one form that `model` asks for.
 
-Like `config_values`, but for what needs dnspython; every parser raises ValueError("what is wrong; what to do").
+Like `values`, but for what needs dnspython; every parser raises ValueError("what is wrong; what to do").
 """
 
 import ipaddress
@@ -11,8 +11,8 @@ import dns.exception
 import dns.ipv6
 import dns.name
 
-from lbmigrate import config_values as values
-from lbmigrate.config_text import show
+from lbmigrate.config import values
+from lbmigrate.config.text import show
 
 FENCE_LABEL = 11  # octets that `_lbmigrate.` adds to a name (RFC 1035 section 3.1)
 

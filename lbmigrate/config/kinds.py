@@ -8,8 +8,8 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from lbmigrate.config_text import Wrong, show
-from lbmigrate.config_yaml import Entries, Items, Node, Scalar, ScalarKind
+from lbmigrate.config.nodes import Entries, Items, Node, Scalar, ScalarKind
+from lbmigrate.config.text import Wrong, show
 from lbmigrate.value import value
 
 Schema = dict[str, Any]

@@ -1,7 +1,7 @@
 """One scalar of the config file: its text in, its value out.
 
 Every parser raises ValueError("what is wrong; what to do"). Whatever may hold a secret is never repeated in the
-message. Durations become seconds, shares become fractions. Names, addresses and URLs are in `config_hosts`, because
+message. Durations become seconds, shares become fractions. Names, addresses and URLs are in `hosts`, because
 dnspython is slow to import and `status` comes through here for two words.
 """
 
@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 
-from lbmigrate.config_text import show
+from lbmigrate.config.text import show
 
 DURATION = r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
 SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"
@@ -197,7 +197,7 @@ LATER_JOURNALS = ("postgresql", "postgres", "dynamodb")
 
 
 def journal(written: str) -> str:
-    """The journal's URL; one of a later version is let through, for `config_rules` to name.
+    """The journal's URL; one of a later version is let through, for `rules` to name.
 
     The text is not repeated: it may carry a password.
     """

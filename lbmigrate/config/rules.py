@@ -3,9 +3,8 @@
 import os
 from collections.abc import Iterator
 
-from lbmigrate import config_hosts as hosts
-from lbmigrate import config_values as values
-from lbmigrate.config_kinds import Read, Table
+from lbmigrate.config import hosts, values
+from lbmigrate.config.kinds import Read, Table
 from lbmigrate.spec import GateSpec
 
 Finding = tuple[int, str]

@@ -3,9 +3,8 @@
 from functools import partial
 from typing import Any
 
-from lbmigrate import config_hosts as hosts
-from lbmigrate import config_values as values
-from lbmigrate.config_kinds import Anything, Choice, Either, Field, Kind, ListOf, Map, MapOf, Schema, Word
+from lbmigrate.config import hosts, values
+from lbmigrate.config.kinds import Anything, Choice, Either, Field, Kind, ListOf, Map, MapOf, Schema, Word
 
 NUMERIC: tuple[Any, ...] = ("text", "integer", "number")
 

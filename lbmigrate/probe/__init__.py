@@ -24,9 +24,9 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from lbmigrate.model import Channel, PairSeen, Probe, Sample
-from lbmigrate.probe_compare import Line, differences
-from lbmigrate.probe_control import PERIOD, Control
-from lbmigrate.probe_http import hear, request, trust
+from lbmigrate.probe.compare import Line, differences
+from lbmigrate.probe.control import PERIOD, Control
+from lbmigrate.probe.http import hear, request, trust
 
 _LATE = 0.1
 """Seconds that a slot may start late, or its own period where that is longer; later it is unseen."""
