@@ -96,6 +96,9 @@ def _run() -> int:
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
+    except OSError as wrong:  # what drivers meet is translated at their door: this is our own output
+        sys.stderr.write(f"lbmigrate: writing the result: {wrong.strerror}; nothing else is affected\n")
+        code = 1
     gc.freeze()  # all of it goes with the process, which would otherwise search it several times on its way out
     return int(code or 0)
 

@@ -68,6 +68,7 @@ class End:
 
 
 Next = Do | Note | Wait | End
+WORDS: dict[str, Literal["ok", "rolled-back", "refused"]] = {"gate": "rolled-back", "refused": "refused", "dns": "ok"}
 
 
 def decide(s: State) -> Next:
@@ -91,13 +92,13 @@ def decide(s: State) -> Next:
     if s.hold and not s.hold.for_good:
         return Note(Cleared())
     if s.hold or s.paused:
-        return Wait(s.at + SLICE, s.hold.why if s.hold else "paused: go on with lbmigrate resume")
+        return Wait(s.at + SLICE, s.hold.why if s.hold else "lbmigrate resume: paused")
     return _forward(s, s.step)
 
 
 def _over(s: State) -> End:
     if s.outcome == "rolled-back" and isinstance(s.back, TurnedBack):
-        return End("refused" if s.back.by == "refused" else "rolled-back", s.back.why)
+        return End(WORDS[s.back.by], s.back.why)
     return End("ok", s.outcome_why or s.outcome)
 
 
@@ -339,7 +340,7 @@ def phase(s: State) -> str:
 def permit(s: State, ask: Asked) -> LbmigrateError | None:
     """Why an operator's word is refused in this state (contract: Verbs by phase); None when it is taken."""
     if s.outcome == "done":
-        return Refused(f"{ask.verb}: this migration is done; for the way back swap a and b, under a new name")
+        return Refused(f"{ask.verb}: this migration is done; for the way back swap a and b, then start again")
     if s.plan is None or s.outcome:
         return Refused(f"{ask.verb}: no migration is under way ({phase(s)}); begin one with: lbmigrate start")
     if s.hold and s.hold.cause == "drift" and ask.verb in ("shift", "finish", "rollback") and not ask.restore:
@@ -349,6 +350,8 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
         return Refused(f"{ask.verb}: A is already retired; for the way back swap a and b in the config and start again")
     if s.back and ask.verb in ("shift", "finish", "pause", "approve"):
         return Refused(f"{ask.verb}: the migration is rolling back; see: lbmigrate status")
+    if ask.verb == "resume" and s.hold and s.hold.cause == "drift" and not (ask.now or ask.restore):
+        return Drifted(f"resume: somebody else changed what we own: {s.hold.why}; go on with: lbmigrate {ways(s)}")
     if ask.verb == "shift":
         return _permit_shift(s, ask)
     if ask.verb == "finish" and not s.judged and not ask.force and not _a_is_bad(s):
@@ -378,9 +381,14 @@ def on_hold(s: State) -> LbmigrateError | None:
         return None
     if s.hold.cause == "drift":
         again = f" for the {s.drifts}. time: somebody owns this" if s.drifts > 1 else ""
-        return Drifted(f"somebody else changed what we own{again}: {s.hold.why}; go on with: lbmigrate {_ways(s)}")
-    return OnHold(f"held at {s.weight} %: {s.hold.why}; go on with: lbmigrate resume, or lbmigrate rollback")
+        return Drifted(f"somebody else changed what we own{again}: {s.hold.why}; go on with: lbmigrate {ways(s)}")
+    return OnHold(f"held at {s.weight} %: {s.hold.why}; go on with: lbmigrate {ways(s)}")
 
 
-def _ways(s: State) -> str:
+def ways(s: State) -> str:
+    """The ways on from a hold for good, as commands."""
+    if s.hold and s.hold.cause == "a-bad":
+        return "finish, or lbmigrate resume once A is well"
+    if s.hold is None or s.hold.cause != "drift":
+        return "resume, or lbmigrate rollback"
     return "rollback --restore" if s.back else "resume --accept-drift, or lbmigrate resume --restore"

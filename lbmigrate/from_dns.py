@@ -26,7 +26,7 @@ def restore(bound: Bound, zones: tuple[Zone, ...], dry_run: bool, over: bool = F
         lines += [f"{held.name}: no fence, left as it is" for held in now if held not in claimed]
         if claimed:
             lines += _put_back(zone, claimed, dry_run)
-    return tuple(lines)
+    return (*lines, "B is left as it is: nothing here proves it idle")
 
 
 def _ours(bound: Bound, held: Held, over: bool) -> bool:

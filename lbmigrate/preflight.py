@@ -1,5 +1,6 @@
 """`check`: every precondition proven against the real systems, changing nothing."""
 
+import os
 from collections.abc import Callable
 from typing import Literal
 
@@ -69,6 +70,10 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
     if look.requests is None:
         found.append(Finding("hint", "A has no counters: it cannot be proven idle and will be left running"))
     parts.sides["b"].check(blueprint)
+    if config.bound.b.config and os.path.exists(config.bound.b.config):
+        found.append(
+            Finding("hint", f"{config.bound.b.config} exists: start replaces it (a file not ours is kept beside)")
+        )
     return [*found, Finding("ok", f"B ({config.bound.b.driver}): its configuration is accepted by the software itself")]
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from lbmigrate.decide import Wait, decide, phase
+from lbmigrate.decide import Wait, decide, phase, ways
 from lbmigrate.events import (
     Asked,
     Began,
@@ -45,7 +45,8 @@ def span(seconds: float) -> str:
         return f"{max(0.0, seconds):.1f} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
-    if seconds < 7200:
+    if round(seconds) < 7200:
+        seconds = round(seconds)
         return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
     return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
 
@@ -172,7 +173,7 @@ def following(s: State) -> str | None:
     if not s.active:
         return None
     if s.hold and s.hold.for_good:
-        return "lbmigrate resume, or lbmigrate rollback"
+        return f"lbmigrate {ways(s)}"
     if s.paused and not s.hold:
         return "lbmigrate resume"
     now = decide(s)

@@ -24,6 +24,7 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
     rate = min((probe.rate for probe in soft.probes), default=1.0)
     few, many = pairs_range(soft.gate)
     shown = retired = False
+    rested = 0.0
     lines: list[Due] = []
     for step in plan.forward:
         least = most = 0.0
@@ -37,8 +38,9 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
             case Soak():
                 rest = during + margin + (soft.soak if step.soak is None else step.soak)
                 least, most = max(rest, few / rate), max(rest, many / rate)
+                rested = least - during - margin  # A may be idle already while the last stage soaks
             case Drain():
-                least, most = soft.retire.idle_for, soft.retire.limit
+                least, most = max(0.0, soft.retire.idle_for - rested), soft.retire.limit
             case Stop():
                 retired = True
             case _:

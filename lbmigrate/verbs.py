@@ -12,9 +12,10 @@ import click
 
 from lbmigrate.cli import Common
 from lbmigrate.errors import Busy, Failed, LbmigrateError, Refused, RolledBack, Usage
-from lbmigrate.events import Asked
+from lbmigrate.events import Asked, TurnedBack
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
+from lbmigrate.value import replace
 
 if TYPE_CHECKING:
     from lbmigrate.decide import End
@@ -57,7 +58,8 @@ def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
     if undo:
         from lbmigrate.undo import commands
 
-        click.echo(commands(state))
+        undo_text = commands(state)
+        click.echo(json.dumps({"undo": undo_text}, ensure_ascii=False) if common.output == "json" else undo_text)
         return 0
     if common.output == "json":
         click.echo(json.dumps(render.document(state, time.time()), ensure_ascii=False))
@@ -115,15 +117,17 @@ def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Itera
     from lbmigrate.progress import Progress
 
     chosen = config.load(config_path(common))
-    parts = assemble.parts(chosen)
     progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
     journal = connect(chosen.journal)
+    begun, given = fold(State(), journal.read()), chosen.bound
+    if begun.active and begun.plan is not None:
+        chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
+    parts = assemble.parts(chosen)
     engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
     if engine.state.migration not in ("", chosen.bound.migration):
         raise Usage(f"{chosen.path}: the journal belongs to the migration {engine.state.migration!r}")
-    if changes and engine.state.plan is not None and engine.state.active:
-        changed = difference(engine.state.plan.bound, chosen.bound)
-        engine.configure(chosen.soft, changed)
+    if changes and engine.state.active:
+        engine.configure(chosen.soft, difference(chosen.bound, given))
     try:
         yield engine, parts, chosen
     finally:
@@ -131,6 +135,10 @@ def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Itera
         if engine.state.active or engine.state.outcome:
             engine.leave()
         journal.close()
+
+
+def _same_bound(state: State, chosen: "Config") -> bool:
+    return state.plan is not None and state.plan.bound == chosen.bound
 
 
 def _judged(engine: "Engine", end: "End | None") -> None:
@@ -263,9 +271,9 @@ def _begin(
     from lbmigrate import assemble
 
     with _at_work(common, lines=lines) as (engine, parts, chosen):
-        if engine.state.outcome == "done":
+        if engine.state.outcome == "done" and _same_bound(engine.state, chosen):
             raise Refused(
-                "start: this migration is done; for the way back swap a and b in the config, under a new name"
+                "start: this migration is done; for the way back swap a and b in the config, then start again"
             )
         chosen_plan = _planned(engine, parts, chosen, nearest)
         _same_plan(digest, chosen_plan)
@@ -293,10 +301,21 @@ def tick(common: Common, seconds: float) -> int:
             return 0
         held = engine.state.hold is not None and engine.state.hold.for_good
         end = engine.drive(parts, over, until=time.time() + seconds)
-        _judged(engine, end)
+        if isinstance(engine.state.back, TurnedBack) and before.back is None:
+            _turned_back(engine.state.back)
+        if engine.state.outcome == "":
+            _judged(engine, end)
         if not held and (wrong := on_hold(engine.state)):
             raise wrong
     return 0
+
+
+def _turned_back(back: TurnedBack) -> None:
+    """Raise what turning back by itself means in the tick in which it happens."""
+    if back.by == "gate":
+        raise RolledBack(f"turned back to A: {back.why}; see: lbmigrate status")
+    if back.by == "refused":
+        raise Refused(f"B is not fit to take traffic: {back.why}; the zone is put back; mend B, then start again")
 
 
 def _ask(common: Common, ask: Asked, goal: "Goal", no_wait: bool, dry_run: bool, digest: str) -> int:

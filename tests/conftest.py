@@ -5,6 +5,7 @@ programs that it could not install; the tests that need them are deselected, cou
 """
 
 import os
+import signal
 import tomllib
 from collections import Counter
 from collections.abc import Generator
@@ -30,6 +31,13 @@ def _is_core(item: pytest.Item, core: tuple[str, ...]) -> bool:
 def _lacks(item: pytest.Item) -> bool:
     mark = item.get_closest_marker("real")
     return mark is not None and bool(MISSING & set(mark.args or MISSING))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run that was started in the background has SIGINT ignored, and so would the commands that tests interrupt."""
+    del config
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

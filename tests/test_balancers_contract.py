@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from haproxies import A, B, get, pair
+from migrations import until
 
 from lbmigrate.balancers import haproxy_process as process
 from lbmigrate.balancers import make
@@ -93,7 +94,7 @@ def test_it_stands_up_and_answers(case: Case) -> None:
     seen = case.b.look()
     assert seen.up
     assert list(map(key, seen.backends)) == list(map(key, plan.backends))
-    assert all(one.healthy for one in seen.backends)
+    until(lambda: all(one.healthy for one in case.b.look().backends), "every backend healthy on B")
     assert get(case.url) == 200
 
 

@@ -618,7 +618,7 @@ def test_a_list_that_is_used_up_ends(changes: dict[str, Any], outcome: Finished)
         ("abandoned", Asked("abandon"), "ok"),
         ("rolled-back", Asked("rollback"), "ok"),
         ("rolled-back", GATE, "rolled-back"),
-        ("rolled-back", TurnedBack("dns", "elsewhere"), "rolled-back"),
+        ("rolled-back", TurnedBack("dns", "elsewhere"), "ok"),
         ("rolled-back", TurnedBack("refused", "unfit"), "refused"),
     ],
 )
@@ -679,9 +679,11 @@ WORDS: list[tuple[str, State, Asked, type[Exception] | None]] = [
       for verb in ("shift", "rollback", "pause")),
     ("finish after A is retired", RETIRED, Asked("finish", force=True), None),
     *((f"{verb} under drift", DRIFT, Asked(verb), Drifted)
-      for verb in ("shift", "finish", "rollback")),
+      for verb in ("shift", "finish", "rollback", "resume")),
     *((f"{verb} under drift", DRIFT, Asked(verb), None)
-      for verb in ("pause", "approve", "abandon", "resume")),
+      for verb in ("pause", "approve", "abandon")),
+    ("resume --restore under drift", DRIFT, Asked("resume", restore=True), None),
+    ("resume --accept-drift", DRIFT, Asked("resume", now=PLAN.originals), None),
     ("rollback --restore under drift", DRIFT, Asked("rollback", restore=True), None),
     ("rollback under drift on the way back", BACK_DRIFT, Asked("rollback"), Drifted),
     ("rollback --restore under drift on the way back", BACK_DRIFT, Asked("rollback", restore=True), None),
@@ -712,7 +714,7 @@ def test_a_refused_weight_names_the_attainable_ones() -> None:
     [
         (SOAKING, None, ()),
         (at(SOAK, hold=Standing("a-bad", "A fails", NOW, False)), None, ()),
-        (at(SOAK, hold=Standing("a-bad", "A fails", NOW, True)), OnHold, ("lbmigrate resume", "lbmigrate rollback")),
+        (at(SOAK, hold=Standing("a-bad", "A fails", NOW, True)), OnHold, ("lbmigrate finish", "lbmigrate resume")),
         (DRIFT, Drifted, ("resume --accept-drift", "resume --restore")),
         (BACK_DRIFT, Drifted, ("rollback --restore",)),
     ],

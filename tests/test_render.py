@@ -156,7 +156,10 @@ def test_asked_is_the_weight_under_way_attained_the_one_that_is_there(step: Writ
 NEXT: list[tuple[State, str]] = [
     (soaking(promote=2.0), "wait for evidence: 2.0 of 20, then weight 100"),
     (at(StandUp(), weight=0), "stand B up with every backend, then prove that B answers as A does"),
-    (at(Soak(50), hold=Standing("a-bad", "A fails", NOW, True)), "lbmigrate resume, or lbmigrate rollback"),
+    (
+        at(Soak(50), hold=Standing("a-bad", "A fails", NOW, True)),
+        "lbmigrate finish, or lbmigrate resume once A is well",
+    ),
     (at(Soak(50), paused=True), "lbmigrate resume"),
     (at(Soak(50), cursor=99), "the end"),
 ]
@@ -226,7 +229,8 @@ def test_a_plan_counts_the_old_ttl_the_caches_and_the_evidence() -> None:
     alone = plans.build(bound(ttl=None), (held(),))
     assert {one.step: one.least for one in schedule(alone, soft())}["let caches turn"] == 0
     keep = {one.step: one for one in schedule(own, soft(retire=Retire(idle_for=30, limit=40)))}
-    assert (keep["prove A idle"].least, keep["prove A idle"].most) == (30, 40)
+    rested = keep["soak at 100"].least - 60 - 5  # A may be idle already while the last stage soaks
+    assert (keep["prove A idle"].least, keep["prove A idle"].most) == (max(0, 30 - rested), 40)
 
 
 def test_a_plan_of_several_batches_counts_each_step_once() -> None:

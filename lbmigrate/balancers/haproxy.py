@@ -104,11 +104,18 @@ class Haproxy:
         rendered = self._render(plan)
         if not self._current(rendered.text):
             self.check(plan)
+            self._keep()
             local.write(Path(self._side.config), rendered.text)
             self._start()
             local.write(self._mark(), self._marked(rendered.text))
         register(self._runtime, parse(plan.text), plan.backends, rendered.here)
         self._settle(plan.backends)
+
+    def _keep(self) -> None:
+        """A file that stood there and is not ours stays beside it, once: on the way back it was A's own."""
+        config, kept = Path(self._side.config), Path(f"{self._side.config}.before-lbmigrate")
+        if config.exists() and not self._mark().exists() and not kept.exists():
+            local.write(kept, local.read(config))
 
     def _start(self) -> None:
         match self._run["kind"]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lbmigrate.config import hosts, values
 from lbmigrate.config.kinds import Read, Table
-from lbmigrate.spec import GateSpec
+from lbmigrate.spec import GateSpec, Retire
 
 Finding = tuple[int, str]
 SIDE_COMMON = {"driver", "addresses", "hostname", "host"}
@@ -21,7 +21,7 @@ MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B
 
 def findings(file: Table, beside: str) -> list[Finding]:
     """Everything that is wrong between the keys; empty when the file can be used."""
-    found = [*_later(file), *_stages(file), *_buckets(file), *_journal(file), *_headers(file)]
+    found = [*_later(file), *_stages(file), *_buckets(file), *_journal(file), *_headers(file), *_retire(file)]
     for side in ("a", "b"):
         found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
     for entry in file.all("dns"):
@@ -101,6 +101,13 @@ def _buckets(file: Table) -> Iterator[Finding]:
                 f"gate: a bucket of {pairs} pairs (rate {rate:g} × glitch {glitch:g}s) with margin {margin:.3%} tells "
                 f"nothing: pairs × margin is above {MAX_BUCKET_MARGIN:g}; lower rate, glitch or margin",
             )
+
+
+def _retire(file: Table) -> Iterator[Finding]:
+    retire = file.get("retire") or Table(file.line, {})
+    idle, limit = retire.get("idle_for", Retire().idle_for), retire.get("limit", Retire().limit)
+    if idle > limit:
+        yield file.at("retire"), f"retire: idle_for {idle:g}s can never pass within limit {limit:g}s; raise limit"
 
 
 def _journal(file: Table) -> Iterator[Finding]:
