@@ -659,3 +659,25 @@ def test_a_hold_for_good_stays_until_resume(ground: Ground) -> None:
     weights = [e.event.step.weight for e in ground.journal.entries
                if isinstance(e.event, Began) and isinstance(e.event.step, Write) and e.event.step.target == "weight"]  # fmt: skip  # noqa: E501
     assert weights == [50, 100]
+
+
+def test_an_edited_side_is_held_and_the_plan_s_own_side_is_what_is_looked_at(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way(ground)
+    used: list[Any] = []
+    monkeypatch.setattr(assemble, "parts", lambda chosen: (used.append(chosen.bound.b.addresses), ground.parts())[1])
+    Path("lbmigrate.yaml").write_text(CONFIG.replace(B[0], "192.0.2.77"))
+    ground("-q", "tick", "--for", "20s")
+    assert used == [B]
+    assert "192.0.2.77" in str(ground("status").out)
+    assert ground.status()["phase"] == "held"
+
+
+def test_after_done_the_same_config_is_refused_and_a_swapped_one_begins_the_way_back(ground: Ground) -> None:
+    done(ground)
+    assert "swap a and b" in one_line(ground("start"), 6)
+    file = Path("lbmigrate.yaml")
+    swapped = file.read_text().replace(A[0], "x.x").replace(B[0], A[0]).replace("x.x", B[0])
+    file.write_text(swapped)
+    assert "swap a and b" not in ground("start", "--dry-run").err
