@@ -54,6 +54,16 @@ def test_what_only_the_running_a_knows_is_on_b(two: Pair) -> None:
     assert [get(f"http://{host}:{two.port}/") for host in (A, B, B2)] == [200, 200, 200]
 
 
+def test_a_file_that_is_not_ours_is_kept_once_beside_b(two: Pair) -> None:
+    two.start()
+    config = Path(two.b_side.config)
+    local.write(config, "# the operator's own\n")
+    for _ in range(2):
+        two.b.stand_up(two.a.describe())
+    assert Path(f"{config}.before-lbmigrate").read_text() == "# the operator's own\n"
+    assert "operator" not in config.read_text()
+
+
 def test_a_server_that_a_has_dropped_is_dropped_on_b(two: Pair) -> None:
     two.start()
     two.socket.order("set server web/p2 state maint")
