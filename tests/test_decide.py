@@ -715,6 +715,7 @@ def test_a_refused_weight_names_the_attainable_ones() -> None:
         (SOAKING, None, ()),
         (at(SOAK, hold=Standing("a-bad", "A fails", NOW, False)), None, ()),
         (at(SOAK, hold=Standing("a-bad", "A fails", NOW, True)), OnHold, ("lbmigrate finish", "lbmigrate resume")),
+        (at(SOAK, hold=Standing("behind", "ns2", NOW, True)), OnHold, ("lbmigrate resume", "lbmigrate rollback")),
         (DRIFT, Drifted, ("resume --accept-drift", "resume --restore")),
         (BACK_DRIFT, Drifted, ("rollback --restore",)),
     ],
