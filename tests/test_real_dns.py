@@ -263,7 +263,7 @@ def test_without_the_journal_the_zone_is_put_back_from_the_fence(tmp_path: Path)
         assert f"put back {WWW} 1 A {one.a}" in one.ok("rollback", "--from-dns", "--yes").out
         assert one.records() == before
         (tmp_path / "lost.db").rename(tmp_path / "journal.db")
-        assert one.give("tick", "--for", "20s").code == 3, "a journal that comes back concludes the same by itself"
+        assert one.give("tick", "--for", "20s").code == 0, "a journal that comes back concludes the same by itself"
         assert one.status()["outcome"] == "rolled-back"
         assert one.records() == before
 

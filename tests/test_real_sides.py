@@ -33,7 +33,7 @@ def test_b_dies_at_50_and_the_tick_turns_back(tmp_path: Path) -> None:
         one.ground.sides.kill("b")
         said = one.give("tick", "--for", "30s")
         assert said.code == 3
-        assert said.line.startswith("rolled back, traffic is on A: B is bad: ")
+        assert said.line.startswith("turned back to A: B is bad: ")
         assert one.records() == before
         assert one.served() == [[one.a]] * 2
         again = one.give("run")
