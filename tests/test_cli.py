@@ -666,7 +666,12 @@ def test_an_edited_side_is_held_and_the_plan_s_own_side_is_what_is_looked_at(
 ) -> None:
     under_way(ground)
     used: list[Any] = []
-    monkeypatch.setattr(assemble, "parts", lambda chosen: (used.append(chosen.bound.b.addresses), ground.parts())[1])
+
+    def made(chosen: Any) -> Parts:
+        used.append(chosen.bound.b.addresses)
+        return ground.parts()
+
+    monkeypatch.setattr(assemble, "parts", made)
     Path("lbmigrate.yaml").write_text(CONFIG.replace(B[0], "192.0.2.77"))
     ground("-q", "tick", "--for", "20s")
     assert used == [B]
