@@ -20,7 +20,7 @@ bench: .venv/.dev  ## ratios side by side
 	@$(PY) bench/run.py
 
 # Needs uv (`pip install uv`). One lock for Python 3.11 and newer, on every platform; no index is named in it.
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 	--custom-compile-command "make lock"
 lock:  ## brings the locks in line with pyproject.toml (`rm requirements*.txt` first to move every pin)
 	$(COMPILE) pyproject.toml --output-file requirements.txt
