@@ -32,7 +32,7 @@ from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
 from lbmigrate.lab.scenario import Bounds, Expect, Scenario
 from lbmigrate.plan import Drain, Plan, Soak, Turn
-from lbmigrate.schemes import SCHEMES
+from lbmigrate.schemes import records
 from lbmigrate.spec import Soft
 from lbmigrate.value import value
 
@@ -86,7 +86,7 @@ class Story:
     def sights(self, weight: int, after: float) -> tuple[float, float]:
         """When the first and when the slowest server answered with the records of a weight, under the lowered TTL."""
         bound = self.plan.bound
-        (rrset,) = SCHEMES["addresses"].records(self.plan.originals[0], bound.a, bound.b, weight)
+        (rrset,) = records("addresses", self.plan.originals[0], bound.a, bound.b, weight)
         seen = [poll.first(tuple(sorted(rrset.rdatas)), after, bound.ttl) for poll in self._polls]
         return min(seen), max(seen)
 

@@ -7,7 +7,8 @@ from lbmigrate import balancers, dns, probe
 from lbmigrate.errors import Refused
 from lbmigrate.model import Held, Served, Zone
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Plan, build, nearest, obstacles, zone_of
+from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
+from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Config
 
 
@@ -39,14 +40,14 @@ def parts(config: Config) -> Parts:
 
 def survey(bound: Bound, found: tuple[Zone, ...]) -> tuple[Held, ...]:
     """What the primary holds for every name, in the config's order. Raises Refused where a name is owned already."""
-    held: dict[str, Held] = {}
+    held: dict[tuple[int, str], Held] = {}
     for index, zone in enumerate(found):
-        names = [name for name in bound.names if zone_of(bound, name) == index]
-        held |= {one.name: one for one in zone.read(names).held} if names else {}
+        names = names_in(bound, index)
+        held |= {(index, one.name): one for one in zone.read(names).held} if names else {}
     for one in held.values():
         if one.fence:
             raise Refused(f"{one.name} is claimed {_owner(bound, one)}")
-    return tuple(held[name] for name in bound.names)
+    return tuple(held[index, name] for name in bound.names for index in entries(bound, name))
 
 
 def _owner(bound: Bound, held: Held) -> str:
@@ -67,14 +68,12 @@ def planned(bound: Bound, originals: tuple[Held, ...], near: bool = False) -> Pl
     return build(chosen, originals)
 
 
-def served(bound: Bound, found: tuple[Zone, ...]) -> Callable[[], tuple[Served, ...]]:
+def served(plan: Plan, found: tuple[Zone, ...]) -> Callable[[], tuple[Served, ...]]:
     """What every authoritative server answers for all names: where the caches' clock starts from."""
 
     def ask() -> tuple[Served, ...]:
-        answers: list[Served] = []
-        for index, zone in enumerate(found):
-            names = [name for name in bound.names if zone_of(bound, name) == index]
-            answers += zone.served(names) if names else []
-        return tuple(answers)
+        asked = [(zone, *one) for index, zone in enumerate(found) for one in questions(plan, index)]
+        answers = [one for zone, types, names in asked for one in zone.served(names, types)]
+        return tuple(settled(plan.originals, answers))
 
     return ask

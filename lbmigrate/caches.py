@@ -5,12 +5,12 @@ serve another, plus the TTL that the old one carried. First sight is never befor
 (RFC 2181 section 8) are done by then; timed from the intent, a soak would begin while old answers live.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lbmigrate.model import RRset, Served
 from lbmigrate.value import replace, value
 
-Key = tuple[str, str]  # name, rtype
+Key = tuple[str, str, str]  # view, name, rtype
 MIN_MARGIN = 1.0  # resolvers count whole seconds
 
 
@@ -25,6 +25,12 @@ class Answer:
     rdatas: tuple[str, ...] | None
     old_until: float = 0.0
     error: str = ""
+    view: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Which RRset it is."""
+        return self.view, self.name, self.rtype
 
 
 Clock = tuple[Answer, ...]
@@ -32,36 +38,35 @@ Clock = tuple[Answer, ...]
 
 def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
     """The clock after one poll that ended at `at`. An error changes the text alone: silence is not a new answer."""
-    known = {(one.server, one.name, one.rtype): one for one in clock}
+    known = {(one.server, *one.key): one for one in clock}
     for now in served:
-        key = (now.server, now.name, now.rtype)
+        key = (now.server, now.view, now.name, now.rtype)
         known[key] = _next(known.get(key), now, at)
     return tuple(known[key] for key in sorted(known))
 
 
 def _next(before: Answer | None, now: Served, at: float) -> Answer:
     if now.rdatas is None:
-        base = before or Answer(now.server, now.name, now.rtype, 0, None)
-        return Answer(base.server, base.name, base.rtype, base.ttl, base.rdatas, base.old_until, now.error)
+        base = before or Answer(now.server, now.name, now.rtype, 0, None, view=now.view)
+        return replace(base, error=now.error)
     old_until = before.old_until if before else 0.0
     if before and before.rdatas is not None and (before.rdatas, before.ttl) != (now.rdatas, now.ttl):
         old_until = max(old_until, at + before.ttl)
-    return Answer(now.server, now.name, now.rtype, now.ttl or 0, now.rdatas, old_until)
+    return Answer(now.server, now.name, now.rtype, now.ttl or 0, now.rdatas, old_until, view=now.view)
 
 
-def replaced(clock: Clock, before: Iterable[RRset], at: float) -> Clock:
+def replaced(clock: Clock, before: Mapping[Key, Sequence[RRset]], at: float) -> Clock:
     """The clock when a write ended at `at`: what stood there `before` may have been served although no poll saw it.
 
     A worker that dies between two writes leaves such an answer in caches. Where a server was last seen to serve just
     that, nothing changes: the next poll times it.
     """
-    old = list(before)
-    return tuple(replace(one, old_until=max([one.old_until, *_unseen(one, old, at)])) for one in clock)
+    return tuple(_unseen(one, before[one.key], at) if one.key in before else one for one in clock)
 
 
-def _unseen(one: Answer, before: Iterable[RRset], at: float) -> list[float]:
-    mine = [r for r in before if (r.name, r.rtype) == (one.name, one.rtype)]
-    return [at + r.ttl for r in mine if one.rdatas != r.rdatas or one.ttl < r.ttl]
+def _unseen(one: Answer, before: Sequence[RRset], at: float) -> Answer:
+    unseen = [at + r.ttl for r in before if one.rdatas != r.rdatas or one.ttl < r.ttl]
+    return replace(one, old_until=max([one.old_until, *unseen]))
 
 
 def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:
@@ -70,7 +75,7 @@ def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> 
 
 
 def _serves(one: Answer, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> bool:
-    ttl, rdatas = present.get((one.name, one.rtype), (0, ()))
+    ttl, rdatas = present.get(one.key, (0, ()))
     return not one.error and one.rdatas == rdatas and (one.ttl <= ttl or not rdatas)
 
 

@@ -325,7 +325,7 @@ def phase(s: State) -> str:
     if s.paused:
         return "paused"
     match s.step:
-        case Write(_, "weight"):
+        case Write(_, "weight" | "leave"):
             return "shifting" if s.flight else "soaking" if s.judged else "preparing"
         case Soak():
             return "shifting" if lagging(s) else "soaking"

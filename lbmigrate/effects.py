@@ -68,7 +68,9 @@ def _before(state: State, step: Write, zone: Zone) -> Records:
     )
     if step.over or surprises or step.target in ("claim", "abandon"):
         return zone.read(names)
-    return Records(tuple(held for name in names for held in state.known if held.name == name))
+    known = {held.key: held for held in state.known}
+    view = state.plan.bound.dns[state.plan.batches[step.batch].zone].view
+    return Records(tuple(known[view, name] for name in names))
 
 
 def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]:
@@ -81,14 +83,13 @@ def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]
 def _drift(state: State, step: Write, now: Records) -> str:
     """A claim needs the very records that the plan was made from; later writes need what one of ours left there."""
     if step.target == "claim" and step.batch not in state.claimed:
-        pending = [held for held in now.held if not differences(state, held) and held.fence]
-        known = {held.name: held for held in state.known}
+        known = {held.key: held for held in state.known}
         return "; ".join(
             f"{held.name} changed since it was planned: it holds {describe(held)}"
             for held in now.held
-            if held != known[held.name] and held not in pending
+            if held != known[held.key] and (held.fence is None or differences(state, [held]))
         )
-    return "; ".join(line for held in now.held for line in differences(state, held))
+    return "; ".join(differences(state, now.held))
 
 
 def _judged(state: State, step: Write, want: tuple[Held, ...], after: Records) -> Ended:

@@ -6,7 +6,7 @@ the sums are a cache that a replay can prove, so that a long journal folds by it
 
 from typing import Literal
 
-from lbmigrate.caches import Clock
+from lbmigrate.caches import Clock, Key
 from lbmigrate.gate import GateState
 from lbmigrate.model import Held, Served
 from lbmigrate.plan import Plan, Step
@@ -155,7 +155,7 @@ class Seen:
     lag_since: float = 0.0
     drift: tuple[str, ...] = ()
     gone: bool = False
-    ttls: tuple[tuple[str, str, int], ...] = ()
+    ttls: tuple[tuple[Key, int], ...] = ()
     shows: tuple[int, tuple[Held, ...]] | None = None
     unreadable: str = ""
     skew: float | None = None

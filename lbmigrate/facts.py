@@ -1,5 +1,6 @@
 """What the state says about the world: verdicts, freshness, who lags, when caches turn, who is idle. Pure."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from lbmigrate.caches import Key, behind
@@ -28,8 +29,9 @@ def fresh(s: State) -> bool:
 
 def present(s: State) -> dict[Key, tuple[int, tuple[str, ...]]]:
     """What every server should serve: TTL and records of each RRset as last read at the primary."""
-    odd = {(name, rtype): ttl for name, rtype, ttl in s.seen.ttls}
-    return {(r.name, r.rtype): (odd.get((r.name, r.rtype), r.ttl), r.rdatas) for held in s.known for r in held.rrsets}
+    odd = dict(s.seen.ttls)
+    keyed = [((*held.key, r.rtype), r) for held in s.known for r in held.rrsets]
+    return {key: (odd.get(key, r.ttl), r.rdatas) for key, r in keyed}
 
 
 def lagging(s: State) -> tuple[str, ...]:
@@ -80,13 +82,14 @@ def idle(s: State, name: SideName) -> bool:
     return s.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
 
 
-def expected(state: State, name: str) -> list[Held]:
-    """What a name of ours may hold: what was last proven, and what any write without a definite end may yet make it."""
+def expected(state: State) -> dict[tuple[str, str], list[Held]]:
+    """What each name may hold: what was last proven, and what any write without a definite end may yet make it."""
     assert state.plan is not None
-    known = [held for held in state.known if held.name == name]
+    found = {held.key: [held] for held in state.known}
     for n, write in state.pending:
-        known += [held for held in wanted(state.plan, state.attempt, n, write) if held.name == name]
-    return known
+        for held in wanted(state.plan, state.attempt, n, write):
+            found[held.key].append(held)
+    return found
 
 
 def alike(one: Held, other: Held) -> bool:
@@ -95,16 +98,14 @@ def alike(one: Held, other: Held) -> bool:
     return values and one.fence == other.fence
 
 
-def differences(state: State, held: Held) -> list[str]:
-    """How a name differs from everything that we may have left there, in words; nothing when it is ours."""
-    options = expected(state, held.name)
-    if any(alike(held, option) for option in options):
-        return []
-    ours = options[0]
-    return [f"{held.name} holds {describe(held)}, not {describe(ours)}"]
+def differences(state: State, now: Iterable[Held]) -> list[str]:
+    """How names differ from everything that we may have left there, in words; nothing for those that are ours."""
+    may = expected(state)
+    strange = [held for held in now if not any(alike(held, option) for option in may[held.key])]
+    return [f"{held.name} holds {describe(held)}, not {describe(may[held.key][0])}" for held in strange]
 
 
 def describe(held: Held) -> str:
     """Records and fence of one name, on one line."""
-    values = ", ".join(f"{r.rtype} {' '.join(r.rdatas)}" for r in held.rrsets) or "no address"
+    values = ", ".join(f"{r.rtype} {' '.join(r.rdatas)}" for r in held.rrsets) or "no record"
     return f"{values} ({f'fence {held.fence.attempt}/{held.fence.number}' if held.fence else 'no fence'})"

@@ -54,6 +54,11 @@ def encode(fence: Fence) -> tuple[str, ...]:
     return strings
 
 
+def rdata(fence: Fence) -> str:
+    """The TXT record as text in quotes (RFC 1035 section 5.1). Raises ValueError as `encode` does."""
+    return " ".join('"' + one.replace("\\", "\\\\").replace('"', '\\"') + '"' for one in encode(fence))
+
+
 def decode(strings: tuple[str, ...]) -> Fence:
     """The fence that `encode` wrote, its strings in any order.
 

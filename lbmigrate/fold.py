@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from lbmigrate import plan as plans
-from lbmigrate.caches import note, replaced
+from lbmigrate.caches import Key, note, replaced
 from lbmigrate.events import (
     Asked,
     Began,
@@ -214,7 +214,7 @@ def _began(s: State, entry: Entry, step: Step) -> State:
     if s.flight and s.flight.step == step:
         return s
     pending = ((entry.n, step),) if isinstance(step, Write) else ()
-    shown = s.shown or (isinstance(step, Write) and step.weight > 0)
+    shown = s.shown or (isinstance(step, Write) and step.target == "weight")
     return replace(s, flight=Flight(step, entry.n, entry.at), pending=(*s.pending, *pending), shown=shown)
 
 
@@ -249,11 +249,11 @@ def _done(s: State, entry: Entry, event: Ended) -> State:
 
 
 def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> State:
-    fresh = {held.name: held for held in now}
+    fresh = {held.key: held for held in now}
     s = replace(
         s,
         seen=replace(s.seen, clock=replaced(s.seen.clock, _outgoing(s, step, now), entry.at)),
-        known=tuple(fresh.get(held.name, held) for held in s.known),
+        known=tuple(fresh.get(held.key, held) for held in s.known),
         pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
         claimed=tuple(sorted({*s.claimed, step.batch})),
     )
@@ -267,15 +267,20 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
     )
 
 
-def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> list[RRset]:
+def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> dict[Key, list[RRset]]:
     """What a write may have put an end to: what was known, and what earlier ones without a definite end had made."""
     assert s.plan is not None
-    before = [held for held in s.known if held.name in s.plan.batches[step.batch].names]
+    present = {held.key: set(held.rrsets) for held in now}
+    before = [held for held in s.known if held.key in present]
     for n, write in s.pending:
         if write.batch == step.batch:
             before += plans.wanted(s.plan, s.attempt, n, write)
-    present = {r for held in now for r in held.rrsets}
-    return [r for held in before for r in held.rrsets if r not in present]
+    found: dict[Key, list[RRset]] = {}
+    for held in before:
+        for r in held.rrsets:
+            if r not in present.get(held.key, ()):
+                found.setdefault((*held.key, r.rtype), []).append(r)
+    return found
 
 
 def _passed(s: State, entry: Entry, step: Step, why: str) -> State:
@@ -309,7 +314,7 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
             return _listed(s, entry, plans.shifted(s.plan, s.steps, ask.weight))
         case "finish":
             steps = plans.finished(s.plan, s.steps)
-            ending = s.cursor >= plans.place(s.steps, Drain("a"))
+            ending = s.cursor >= len(s.steps) - len(plans.ending(s.plan))
             s = replace(s, finishing=True, forced=ask.force, approved=True)
             return s if ending else _listed(s, entry, steps)
         case "pause":
@@ -344,16 +349,14 @@ def _listed(s: State, entry: Entry, steps: tuple[Step, ...]) -> State:
 
 
 def _resumed(s: State, entry: Entry, ask: Asked) -> State:
-    fresh = {held.name: held for held in ask.now}
+    fresh = {held.key: held for held in ask.now}
     steps = s.steps
     if ask.restore:
-        weighed = s.weight > 0 or s.cursor > plans.place(s.steps, Turn()) + 1
-        again = plans.writes(s.claimed, "weight" if weighed else "claim", s.weight, over=True)
-        steps = (*steps[: s.cursor], *again, *steps[s.cursor :])
+        steps = (*steps[: s.cursor], *_again(s), *steps[s.cursor :])
     return replace(
         s,
         steps=steps,
-        known=tuple(fresh.get(held.name, held) for held in s.known),
+        known=tuple(fresh.get(held.key, held) for held in s.known),
         pending=() if ask.now else s.pending,
         flight=None if ask.restore else s.flight,
         paused=False,
@@ -361,3 +364,12 @@ def _resumed(s: State, entry: Entry, ask: Asked) -> State:
         patience_from=entry.at,
         seen=replace(s.seen, drift=()),
     )
+
+
+def _again(s: State) -> tuple[Step, ...]:
+    """The writes that put back what we own as it should be at the cursor."""
+    left = [step.batch for step in s.steps[: s.cursor] if isinstance(step, Write) and step.target == "leave"]
+    if s.weight > 0 or s.cursor > plans.place(s.steps, Turn()) + 1:
+        stay = plans.writes(set(s.claimed) - set(left), "weight", s.weight, over=True)
+        return (*stay, *plans.writes(left, "leave", 100, over=True))
+    return plans.writes(s.claimed, "claim", over=True)

@@ -6,8 +6,10 @@ and concludes "rolled back". B is left running, since nothing here proves it idl
 
 from lbmigrate.errors import Drifted, Refused, Unreachable
 from lbmigrate.model import Applied, Held, NotApplied, Records, Unknown, Zone
-from lbmigrate.plan import zone_of
+from lbmigrate.plan import names_in
+from lbmigrate.schemes import within
 from lbmigrate.spec import Bound
+from lbmigrate.value import replace
 
 
 def restore(bound: Bound, zones: tuple[Zone, ...], dry_run: bool, over: bool = False) -> tuple[str, ...]:
@@ -18,7 +20,7 @@ def restore(bound: Bound, zones: tuple[Zone, ...], dry_run: bool, over: bool = F
     """
     lines: list[str] = []
     for index, zone in enumerate(zones):
-        names = [name for name in bound.names if zone_of(bound, name) == index]
+        names = names_in(bound, index)
         if not names:
             continue
         now = zone.read(names).held
@@ -34,15 +36,14 @@ def _ours(bound: Bound, held: Held, over: bool) -> bool:
         return False
     if held.fence.migration != bound.migration:
         raise Refused(f"{held.name} is claimed by the migration {held.fence.migration!r}, not by {bound.migration!r}")
-    sides = {*bound.a.addresses, *bound.b.addresses}
-    strange = [r for rrset in held.rrsets for r in rrset.rdatas if r not in sides]
+    strange = [r for rrset in held.rrsets for r in within(rrset, (bound.a, bound.b))]
     if strange and not over:
         raise Drifted(f"{held.name} also holds {', '.join(strange)}; overwrite with: rollback --from-dns --restore")
     return True
 
 
 def _put_back(zone: Zone, claimed: tuple[Held, ...], dry_run: bool) -> list[str]:
-    want = tuple(Held(held.name, held.fence.originals) for held in claimed if held.fence)
+    want = tuple(replace(held, rrsets=held.fence.originals, fence=None) for held in claimed if held.fence)
     text = [f"{r.name} {r.ttl} {r.rtype} {' '.join(r.rdatas)}" for held in want for r in held.rrsets]
     if dry_run:
         return [f"would put back {line}" for line in text]

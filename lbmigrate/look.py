@@ -1,6 +1,6 @@
 """One look at the world: a slice of probing, what every server serves, what the primary holds, both sides' counters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused
@@ -10,7 +10,8 @@ from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
 from lbmigrate.parts import Parts, Ring
-from lbmigrate.plan import Soak, Write, wanted
+from lbmigrate.plan import Soak, Write, questions, wanted
+from lbmigrate.settled import settled
 from lbmigrate.value import replace
 
 EAGER = 0.01  # seconds between two polls of the servers just after a write
@@ -51,8 +52,8 @@ def _polled(parts: Parts, state: State) -> State:
     assert state.plan is not None
     clock = state.seen.clock
     for index, zone in enumerate(parts.zones):
-        names = [name for batch in state.plan.batches if batch.zone == index for name in batch.names]
-        clock = caches.note(clock, zone.served(names), parts.clock.now())
+        answers = [one for types, names in questions(state.plan, index) for one in zone.served(names, types)]
+        clock = caches.note(clock, settled(state.known, answers), parts.clock.now())
     return replace(state, seen=replace(state.seen, clock=clock))
 
 
@@ -158,7 +159,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     """Does the zone hold what we left there? A read that fails says so; it is never taken for "no record"."""
     assert state.plan is not None
     drift: list[str] = []
-    ttls: list[tuple[str, str, int]] = []
+    ttls: list[tuple[caches.Key, int]] = []
     gone: list[bool] = []
     shows = None
     skew = state.seen.skew
@@ -167,10 +168,9 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
             records = parts.zones[state.plan.batches[index].zone].read(state.plan.batches[index].names)
             if records.server_time is not None:
                 skew = records.server_time - parts.clock.now()
-            for held in records.held:
-                drift += differences(state, held)
-                ttls += _odd_ttls(state, held)
-                gone.append(_gone(state, held))
+            drift += differences(state, records.held)
+            ttls += _odd_ttls(state, records.held)
+            gone.append(_gone(state, records.held))
             shows = _shows(state, index, records.held) or shows
     except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
         return {"drift": (str(wrong),)}
@@ -191,17 +191,18 @@ def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[
     return (flight.n, now) if mine else None
 
 
-def _odd_ttls(state: State, held: Held) -> list[tuple[str, str, int]]:
-    known = {r.rtype: r.ttl for option in state.known if option.name == held.name for r in option.rrsets}
-    return [(held.name, r.rtype, r.ttl) for r in held.rrsets if known.get(r.rtype, r.ttl) != r.ttl]
+def _odd_ttls(state: State, now: Iterable[Held]) -> list[tuple[caches.Key, int]]:
+    known = {(*held.key, r.rtype): r.ttl for held in state.known for r in held.rrsets}
+    seen = {(*held.key, r.rtype): r.ttl for held in now for r in held.rrsets}
+    return [(key, ttl) for key, ttl in seen.items() if known.get(key, ttl) != ttl]
 
 
-def _gone(state: State, held: Held) -> bool:
+def _gone(state: State, now: Iterable[Held]) -> bool:
     """Somebody rolled back without this journal: no fence, and the originals in place."""
     assert state.plan is not None
-    known = next(option for option in state.known if option.name == held.name)
-    original = next(option for option in state.plan.originals if option.name == held.name)
-    return known.fence is not None and held == original
+    known = {held.key: held for held in state.known}
+    originals = {held.key: held for held in state.plan.originals}
+    return all(known[held.key].fence is not None and held == originals[held.key] for held in now)
 
 
 # ---------------------------------------------------------------- the sides

@@ -12,6 +12,15 @@ from lbmigrate.value import value
 
 SideName = Literal["a", "b"]
 FAMILIES: dict[str, str] = {"A": "IPv4", "AAAA": "IPv6"}
+MOVABLE = ("A", "AAAA", "CNAME", "HTTPS", "LUA", "SRV", "SVCB")  # what a name may hold that names a balancer
+
+
+def kinds(name: str) -> tuple[str, ...]:
+    """The types of records that a name of its form may be moved with; an alias shows in the answer to any of them.
+
+    Owners that begin with an underscore are services (RFC 8552), others are hosts (RFC 9460 section 9 for HTTPS).
+    """
+    return ("SRV", "SVCB") if name.startswith("_") else ("A", "AAAA", "HTTPS")
 
 
 # ---------------------------------------------------------------- DNS
@@ -48,11 +57,25 @@ class Fence:
 
 @value
 class Held:
-    """What DNS holds for one name: the RRsets we move (sorted by type) and the fence, None where unclaimed."""
+    """What DNS holds for one name: the RRsets we move (sorted by type) and the fence, None where unclaimed.
+
+    `view`: which face of its zone this is, where a zone has several (`view:` under `dns:`), else "".
+    """
 
     name: str
     rrsets: tuple[RRset, ...]
     fence: Fence | None = None
+    view: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other name of a migration: view and name."""
+        return self.view, self.name
+
+    @property
+    def by_type(self) -> dict[str, RRset]:
+        """Its RRsets by type."""
+        return {rrset.rtype: rrset for rrset in self.rrsets}
 
 
 @value
@@ -102,6 +125,7 @@ class Served:
     ttl: int | None
     rdatas: tuple[str, ...] | None
     error: str = ""
+    view: str = ""
 
 
 class Zone(Protocol):
@@ -116,8 +140,11 @@ class Zone(Protocol):
         Raises Denied when the server refuses the key, the zone or the type, with nothing applied.
         """
 
-    def served(self, names: Sequence[str]) -> list[Served]:
-        """What every authoritative server answers now for A and AAAA, one entry per server, name and type."""
+    def served(self, names: Sequence[str], rtypes: Sequence[str] = tuple(FAMILIES)) -> list[Served]:
+        """What every authoritative server answers now, one entry per server, name and type.
+
+        For TXT it is the fence of the name that is asked for, as `fence.rdata` writes it.
+        """
 
     def check(self, names: Sequence[str]) -> tuple[str, ...]:
         """What stands in the way of moving `names`, in plain words, changing nothing. Raises lbmigrate.errors."""

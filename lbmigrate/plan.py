@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable
 from typing import Literal
 
-from lbmigrate.model import Fence, Held, RRset, SideName
-from lbmigrate.schemes import SCHEMES, unfit
-from lbmigrate.spec import Bound
+from lbmigrate import schemes
+from lbmigrate.model import Fence, Held, RRset, Side, SideName
+from lbmigrate.spec import Bound, Dns
 from lbmigrate.value import replace, to_json, value
 
 ROOM = 56_000  # bytes of one message that names may fill; a signed message over TCP ends at 65,535 (RFC 1035 4.2.2)
@@ -27,12 +27,15 @@ class Batch:
     names: tuple[str, ...]
 
 
-Target = Literal["claim", "weight", "release", "restore", "abandon"]
+Target = Literal["claim", "weight", "leave", "release", "restore", "abandon"]
 
 
 @value
 class Write:
-    """One compare-and-swap of one batch. `over`: the operator asked to overwrite what somebody else changed."""
+    """One compare-and-swap of one batch. `over`: the operator asked to overwrite what somebody else changed.
+
+    `leave` follows the last weight where A is still there as a standby (SRV): from then on A is not in DNS.
+    """
 
     batch: int
     target: Target
@@ -82,32 +85,63 @@ Step = Write | StandUp | Prove | Turn | Soak | Drain | Stop
 
 
 @value
+class Way:
+    """How one name is moved (see `schemes`), and for `names` the weight from which on it has moved."""
+
+    how: str
+    moved_from: int = 0
+
+
+@value
 class Plan:
-    """What a migration will do: fixed when it starts, and kept in the journal."""
+    """What a migration will do: fixed when it starts, and kept in the journal. `ways` go with `originals`, one each."""
 
     workflow: str
     bound: Bound
     originals: tuple[Held, ...]
+    ways: tuple[Way, ...]
     batches: tuple[Batch, ...]
     forward: tuple[Step, ...]
 
 
+def ways(bound: Bound, originals: tuple[Held, ...]) -> tuple[Way, ...]:
+    """How each name is moved. Names that move whole move in the config's order, the same in every view."""
+    hows = [schemes.way(entry_of(bound, held).scheme, held) for held in originals]
+    order = list(dict.fromkeys(held.name for held, how in zip(originals, hows, strict=True) if how == "names"))
+    places = {name: -(-100 * (place + 1) // len(order)) for place, name in enumerate(order)}
+    return tuple(
+        Way(how, places[held.name] if how == "names" else 0) for held, how in zip(originals, hows, strict=True)
+    )
+
+
 def attainable(bound: Bound, originals: tuple[Held, ...]) -> tuple[int, ...]:
     """The weights that every name attains in every family, ascending."""
-    per_name = [SCHEMES["addresses"].attainable(held, bound.a, bound.b) for held in originals]
-    return tuple(sorted(frozenset.intersection(*per_name))) if per_name else ()
+    found = [one for _, one in attainable_each(bound, originals)]
+    return tuple(sorted(frozenset.intersection(*found))) if found else ()
+
+
+def attainable_each(bound: Bound, originals: tuple[Held, ...]) -> list[tuple[Held, frozenset[int]]]:
+    """The weights that each name attains; those that move whole are one unit, a name a step."""
+    chosen = ways(bound, originals)
+    count = len({held.name for held, one in zip(originals, chosen, strict=True) if one.how == "names"})
+    steps = frozenset(w for w in range(101) if w * count % 100 == 0)
+    return [
+        (held, steps if one.how == "names" else schemes.attainable(one.how, held, *sides(bound, held)))
+        for held, one in zip(originals, chosen, strict=True)
+    ]
 
 
 def obstacles(bound: Bound, originals: tuple[Held, ...]) -> tuple[str, ...]:
     """Why this migration cannot be planned, a line each; empty when it can."""
-    found = [why for held in originals if (why := unfit(held, bound.a, bound.b))]
+    chosen = zip(originals, ways(bound, originals), strict=True)
+    found = [why for held, one in chosen if (why := schemes.unfit(one.how, held, *sides(bound, held)))]
     if found:
         return tuple(found)
     can = attainable(bound, originals)
     lost = [str(stage.weight) for stage in bound.stages if stage.weight not in can]
     if lost:
         one = "is" if len(lost) == 1 else "are"
-        return (f"weight {', '.join(lost)} {one} not attainable with these addresses: {_choices(can)}",)
+        return (f"weight {', '.join(lost)} {one} not attainable with these records: {_choices(can)}",)
     return ()
 
 
@@ -130,20 +164,27 @@ def build(bound: Bound, originals: tuple[Held, ...]) -> Plan:
     if why := obstacles(bound, originals):
         raise ValueError(why[0])
     batches = tuple(_batches(bound, originals))
-    every = range(len(batches))
-    ready: tuple[Step, ...] = (*writes(every, "claim"), StandUp(), Prove(), Turn())
-    plan = Plan("migrate", bound, originals, batches, ())
-    return replace(plan, forward=(*ready, *staged(plan, 0), *ending(every)))
+    plan = Plan("migrate", bound, originals, ways(bound, originals), batches, ())
+    ready: tuple[Step, ...] = (*writes(range(len(batches)), "claim"), StandUp(), Prove(), Turn())
+    joined = writes(standing_by(plan), "weight", 0)
+    return replace(plan, forward=(*ready, *joined, *staged(plan, 0), *ending(plan)))
+
+
+def standing_by(plan: Plan) -> tuple[int, ...]:
+    """The batches (by index) with names that B joins as a standby, and that A leaves as one."""
+    found = {held.key for held, one in zip(plan.originals, plan.ways, strict=True) if schemes.leaves(one.how)}
+    views = [(index, plan.bound.dns[batch.zone].view, batch.names) for index, batch in enumerate(plan.batches)]
+    return tuple(index for index, view, names in views if any((view, name) in found for name in names))
 
 
 def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
     """Names in the config's order, as many to a message as surely fit."""
     found: list[Batch] = []
-    for index in range(len(bound.dns)):
+    for index, entry in enumerate(bound.dns):
         names: list[str] = []
         room = ROOM
         for held in originals:
-            if zone_of(bound, held.name) != index:
+            if entry_of(bound, held) is not entry:
                 continue
             size = _size(bound, held)
             if names and size > room:
@@ -165,12 +206,32 @@ def _size(bound: Bound, held: Held) -> int:
     return 2 * (fence + owner_bytes + RR) + (records + len(held.rrsets) + 1) * (owner_bytes + RR)
 
 
-def zone_of(bound: Bound, name: str) -> int:
-    """The index of the `dns:` entry that holds `name`: the longest matching suffix."""
+def entries(bound: Bound, name: str) -> tuple[int, ...]:
+    """The indices of the `dns:` entries that hold `name`: the longest matching suffix, in each of its views."""
     fits = [(len(e.zone), i) for i, e in enumerate(bound.dns) if name == e.zone or name.endswith("." + e.zone)]
     if not fits:
         raise ValueError(f"{name} is in none of the zones under dns:")
-    return max(fits)[1]
+    longest = max(fits)[0]
+    return tuple(index for length, index in fits if length == longest)
+
+
+def names_in(bound: Bound, index: int) -> list[str]:
+    """The names that the `dns:` entry `index` holds, in the config's order."""
+    return [name for name in bound.names if index in entries(bound, name)]
+
+
+def entry_of(bound: Bound, held: Held) -> Dns:
+    """The `dns:` entry that a name was read from."""
+    return next(bound.dns[i] for i in entries(bound, held.name) if bound.dns[i].view == held.view)
+
+
+def sides(bound: Bound, held: Held) -> tuple[Side, Side]:
+    """A and B as this name's view shows them: with the addresses that its `dns:` entry names, else with all."""
+    shown = entry_of(bound, held).addresses
+    if not shown:
+        return bound.a, bound.b
+    a, b = (tuple(one for one in side.addresses if one in shown) for side in (bound.a, bound.b))
+    return replace(bound.a, addresses=a), replace(bound.b, addresses=b)
 
 
 def writes(batches: Iterable[int], target: Target, weight: int = 0, over: bool = False) -> tuple[Step, ...]:
@@ -178,9 +239,10 @@ def writes(batches: Iterable[int], target: Target, weight: int = 0, over: bool =
     return tuple(Write(index, target, weight, over) for index in sorted(batches))
 
 
-def ending(batches: Iterable[int]) -> tuple[Step, ...]:
-    """What follows the last stage: drain A, stop it, restore TTLs and remove the fence."""
-    return (Drain("a"), Stop("a"), *writes(batches, "release"))
+def ending(plan: Plan) -> tuple[Step, ...]:
+    """What follows the last stage: A out of DNS where it stands by, drained, stopped; TTLs restored, no fence."""
+    every = range(len(plan.batches))
+    return (*writes(standing_by(plan), "leave", 100), Drain("a"), Stop("a"), *writes(every, "release"))
 
 
 def backward(claimed: Iterable[int], unsure: Iterable[int], take_down: bool, over: bool = False) -> tuple[Step, ...]:
@@ -211,17 +273,12 @@ def staged(plan: Plan, above: int) -> tuple[Step, ...]:
 def shifted(plan: Plan, steps: tuple[Step, ...], weight: int) -> tuple[Step, ...]:
     """The forward list after an operator's shift: to `weight` first, then on at the next stage above it."""
     first = (*writes(range(len(plan.batches)), "weight", weight), Soak(weight))
-    return (*preparation(steps), *first, *staged(plan, weight), *ending_of(steps))
+    return (*preparation(steps), *first, *staged(plan, weight), *ending(plan))
 
 
 def finished(plan: Plan, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """The forward list after an operator's `finish`: to 100 and on to the end, on that word instead of evidence."""
-    return (*preparation(steps), *writes(range(len(plan.batches)), "weight", 100), *ending_of(steps))
-
-
-def ending_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The part of a forward list from the draining of A on."""
-    return steps[steps.index(Drain("a")) :]
+    return (*preparation(steps), *writes(range(len(plan.batches)), "weight", 100), *ending(plan))
 
 
 def lowered(plan: Plan, ttl: int) -> int:
@@ -231,26 +288,45 @@ def lowered(plan: Plan, ttl: int) -> int:
 
 def wanted(plan: Plan, attempt: str, number: int, step: Write) -> tuple[Held, ...]:
     """What the names of the step's batch hold once it has taken. Fence number: the journal's number of its intent."""
-    names = plan.batches[step.batch].names
-    return tuple(_held(plan, attempt, number, step, held) for held in plan.originals if held.name in names)
+    batch = plan.batches[step.batch]
+    view, names = plan.bound.dns[batch.zone].view, frozenset(batch.names)
+    return tuple(
+        _held(plan, attempt, number, step, held, one)
+        for held, one in zip(plan.originals, plan.ways, strict=True)
+        if held.view == view and held.name in names
+    )
 
 
-def _held(plan: Plan, attempt: str, number: int, step: Write, original: Held) -> Held:
+def _held(plan: Plan, attempt: str, number: int, step: Write, original: Held, way: Way) -> Held:
     if step.target in ("restore", "abandon"):
         return original
-    rrsets = original.rrsets
-    if step.target != "claim":
-        weight = 100 if step.target == "release" else step.weight
-        rrsets = SCHEMES["addresses"].records(original, plan.bound.a, plan.bound.b, weight)
+    rrsets = original.rrsets if step.target == "claim" else _weighed(plan, step, original, way)
     if step.target == "release":
-        return Held(original.name, rrsets)
+        return replace(original, rrsets=rrsets)
     fence = Fence(plan.bound.migration, attempt, number, original.rrsets)
-    return Held(original.name, tuple(replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets), fence)
+    return replace(original, rrsets=tuple(replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets), fence=fence)
 
 
-def share(plan: Plan, rrset: RRset) -> float:
-    """The percentage of an RRset's addresses that are B's."""
-    return 100.0 * sum(r in plan.bound.b.addresses for r in rrset.rdatas) / len(rrset.rdatas)
+def _weighed(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, ...]:
+    weight = 100 if step.target == "release" else step.weight
+    if way.how == "names":
+        weight = 100 if weight >= way.moved_from else 0
+    alone = step.target in ("leave", "release")
+    return schemes.records(way.how, original, *sides(plan.bound, original), weight, alone)
+
+
+def questions(plan: Plan, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """What the authoritative servers of a `dns:` entry are asked while it moves: types, and the names asked for them.
+
+    A name that a LUA record may answer for is also asked for its fence, which alone tells which record that is.
+    """
+    entry = plan.bound.dns[zone]
+    found: dict[tuple[str, ...], list[str]] = {}
+    for held, way in zip(plan.originals, plan.ways, strict=True):
+        if entry_of(plan.bound, held) is entry:
+            types = tuple(sorted(held.by_type)) + (("TXT",) if way.how == "lua" else ())
+            found.setdefault(types, []).append(held.name)
+    return tuple((types, tuple(names)) for types, names in found.items())
 
 
 def digest(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from lbmigrate.errors import LbmigrateError
 from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Sample
 from lbmigrate.parts import Parts
-from lbmigrate.plan import attainable, zone_of
+from lbmigrate.plan import attainable, names_in
 from lbmigrate.render import ttl_of
 from lbmigrate.spec import Config
 from lbmigrate.value import value
@@ -42,7 +42,7 @@ def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
 def _zones(parts: Parts, config: Config) -> list[Finding]:
     found: list[Finding] = []
     for index, entry in enumerate(config.bound.dns):
-        names = [name for name in config.bound.names if zone_of(config.bound, name) == index]
+        names = names_in(config.bound, index)
         found.append(Finding("ok", f"{entry.zone} at {entry.server}: the key may read it"))
         found += [Finding("hint", line) for line in parts.zones[index].check(names)]
         silent = {one.server: one.error for one in parts.zones[index].served(names) if one.error}

@@ -25,8 +25,9 @@ from lbmigrate.events import (
 )
 from lbmigrate.facts import present, turned_at, verdict
 from lbmigrate.fold import State
-from lbmigrate.model import Side
-from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write, lowered
+from lbmigrate.model import RRset, Side
+from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write, entry_of, lowered
+from lbmigrate.schemes import share
 
 
 def iso(at: float | None) -> str | None:
@@ -110,29 +111,38 @@ def _asked(s: State) -> int:
 def _names(s: State) -> list[dict[str, Any]]:
     if s.plan is None:
         return []
-    zones = {name: s.plan.bound.dns[batch.zone].zone for batch in s.plan.batches for name in batch.names}
+    found = served_each(s)
     return [
         {
             "name": held.name,
-            "zone": zones[held.name],
-            "scheme": "addresses",
+            "zone": entry_of(s.plan.bound, held).zone,
+            **({"view": held.view} if held.view else {}),
+            "scheme": way.how,
             "ttl": min((r.ttl for r in held.rrsets), default=None),
             "asked": _asked(s),
             "attained": s.weight,
-            "served": served(s, held.name),
+            "served": found.get(held.key),
         }
-        for held in s.known
+        for held, way in zip(s.known, s.plan.ways, strict=True)
     ]
 
 
-def served(s: State, name: str = "") -> float | None:
-    """B's share of the addresses that the authoritative servers hand out, percent, over all servers and families."""
+def served(s: State) -> float | None:
+    """B's share of what the authoritative servers hand out, percent, over all names."""
+    found = served_each(s).values()
+    return round(sum(found) / len(found), 2) if found else None
+
+
+def served_each(s: State) -> dict[tuple[str, str], float]:
+    """B's share of what the authoritative servers hand out for each name, percent, over all servers and types."""
     if s.plan is None:
-        return None
-    b = s.plan.bound.b.addresses
-    answers = [one.rdatas for one in s.seen.clock if one.rdatas and name in ("", one.name)]
-    shares = [100 * sum(address in b for address in rdatas) / len(rdatas) for rdatas in answers]
-    return round(sum(shares) / len(shares), 2) if shares else None
+        return {}
+    shares: dict[tuple[str, str], list[float]] = {}
+    for one in s.seen.clock:
+        rrsets = [RRset(one.name, one.rtype, one.ttl, one.rdatas)] if one.rdatas else []
+        if (percent := share(rrsets, s.plan.bound.b)) is not None:
+            shares.setdefault((one.view, one.name), []).append(percent)
+    return {key: round(sum(found) / len(found), 2) for key, found in shares.items()}
 
 
 def _sides(s: State) -> dict[str, Any]:
@@ -189,6 +199,8 @@ def tell_step(step: Step) -> str:
             return "claim the names, lower the TTL"
         case Write(_, "weight", weight):
             return f"weight {weight}"
+        case Write(_, "leave"):
+            return "take A out of DNS, where it stands by"
         case Write(_, "release"):
             return "restore the TTL, remove the fence"
         case Write(_, "restore"):

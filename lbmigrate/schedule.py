@@ -29,10 +29,10 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
     for step in plan.forward:
         least = most = 0.0
         match step:
-            case Write(batch, _, weight):
+            case Write(batch, target):
                 if batch:
                     continue
-                shown = shown or weight > 0
+                shown = shown or target == "weight"
             case Turn():
                 least = most = before + margin if during < before else 0.0
             case Soak():

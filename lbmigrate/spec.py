@@ -18,7 +18,11 @@ class Tsig:
 
 @value
 class Dns:
-    """One `dns:` entry. `nameservers`: "host" or "host:port", empty for the zone's own NS; `serve_limit` in seconds."""
+    """One `dns:` entry. `nameservers`: "host" or "host:port", empty for the zone's own NS; `serve_limit` in seconds.
+
+    `view`: the name of this face of a zone that has several; `addresses`: those of A's and B's that it shows, empty for
+    all of them.
+    """
 
     driver: str
     zone: str
@@ -28,6 +32,8 @@ class Dns:
     scheme: str = "auto"
     nameservers: tuple[str, ...] = ()
     serve_limit: float = 600.0
+    view: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 @value

@@ -1,8 +1,9 @@
 """What a person needs to undo by hand: the exact nsupdate commands. Pure, from the journal alone."""
 
-from lbmigrate.fence import encode, owner
+from lbmigrate import lua
+from lbmigrate.fence import owner, rdata
 from lbmigrate.fold import State
-from lbmigrate.model import Held
+from lbmigrate.model import Held, RRset
 from lbmigrate.spec import Dns
 
 
@@ -10,13 +11,14 @@ def commands(s: State) -> str:
     """nsupdate input that puts every claimed name back as it was, on condition that it is still as we left it."""
     if s.plan is None or not s.active or not s.claimed:
         return "# nothing to undo: no name is claimed"
-    originals = {held.name: held for held in s.plan.originals}
-    known = {held.name: held for held in s.known}
+    originals = {held.key: held for held in s.plan.originals}
+    known = {held.key: held for held in s.known}
     parts = []
     for index in s.claimed:
         batch = s.plan.batches[index]
-        lines = [line for name in batch.names for line in _name(known[name], originals[name])]
-        parts.append(_message(s.plan.bound.dns[batch.zone], lines))
+        entry = s.plan.bound.dns[batch.zone]
+        lines = [line for name in batch.names for line in _name(known[entry.view, name], originals[entry.view, name])]
+        parts.append(_message(entry, lines))
     return "\n".join(parts)
 
 
@@ -29,19 +31,24 @@ def _message(entry: Dns, lines: list[str]) -> str:
 
 
 def _name(now: Held, then: Held) -> list[str]:
-    lines = [f"prereq yxrrset {r.name} {r.rtype} {rdata}" for r in now.rrsets for rdata in r.rdatas]
+    lines = [f"prereq yxrrset {r.name} {record}" for r in now.rrsets for record in _records(r)]
     if now.fence:
-        strings = " ".join(f'"{part}"' for part in _escaped(encode(now.fence)))
-        lines.append(f"prereq yxrrset {owner(now.name)} TXT {strings}")
+        lines.append(f"prereq yxrrset {owner(now.name)} TXT {rdata(now.fence)}")
     for r in now.rrsets:
-        lines.append(f"update delete {r.name} {r.rtype}")
+        lines.append(f"update delete {r.name} {_type(r)}")
     for r in then.rrsets:
-        lines += [f"update add {r.name} {r.ttl} {r.rtype} {rdata}" for rdata in r.rdatas]
+        lines += [f"update add {r.name} {r.ttl} {record}" for record in _records(r)]
     return [*lines, f"update delete {owner(now.name)} TXT"]
 
 
-def _escaped(strings: tuple[str, ...]) -> list[str]:
-    return [text.replace("\\", "\\\\").replace('"', '\\"') for text in strings]
+def _type(rrset: RRset) -> str:
+    return f"TYPE{lua.NUMBER}" if rrset.rtype == "LUA" else rrset.rtype
+
+
+def _records(rrset: RRset) -> list[str]:
+    """Type and rdata of each record, as nsupdate reads them."""
+    texts = map(lua.generic, rrset.rdatas) if rrset.rtype == "LUA" else rrset.rdatas
+    return [f"{_type(rrset)} {text}" for text in texts]
 
 
 def leftovers(s: State) -> str:

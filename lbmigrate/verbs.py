@@ -281,7 +281,7 @@ def _begin(
             return _print_plan(common, chosen_plan, chosen)
         if not engine.state.active:
             parts.sides["b"].check(parts.sides["a"].describe())
-            engine.begin(chosen_plan, chosen.soft, assemble.served(chosen.bound, parts.zones))
+            engine.begin(chosen_plan, chosen.soft, assemble.served(chosen_plan, parts.zones))
         if no_wait and engine.busy():
             raise Busy("another process is at work on this migration; see: lbmigrate status")
         _judged(engine, engine.drive(parts, goal))

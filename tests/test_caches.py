@@ -27,7 +27,7 @@ def polled(*polls: tuple[float, list[Served]]) -> Clock:
 
 
 def present(rdatas: tuple[str, ...] = NEW, ttl: int = 60) -> Any:
-    return {(NAME, "A"): (ttl, rdatas)}
+    return {("", NAME, "A"): (ttl, rdatas)}
 
 
 def test_it_is_timed_from_first_sight_and_the_ttl_that_the_old_answer_carried() -> None:
@@ -145,13 +145,14 @@ def test_it_is_never_before_the_true_last_serving_and_its_ttl(
 def test_what_a_write_replaced_counts_as_served_until_then_unless_the_next_poll_will_time_it(
     last_seen: Served, expected: float
 ) -> None:
-    before = [RRset(NAME, "A", 60, NEW), RRset(NAME, "AAAA", 9999, ("2001:db8::1",))]
+    before = {("", NAME, "A"): [RRset(NAME, "A", 60, NEW)]}
+    before["", NAME, "AAAA"] = [RRset(NAME, "AAAA", 9999, ("2001:db8::1",))]
     if last_seen.rdatas == OLD:
-        before.append(RRset(NAME, "A", 300, ("192.0.2.3",)))
+        before["", NAME, "A"].append(RRset(NAME, "A", 300, ("192.0.2.3",)))
     (one,) = replaced(polled((0, [last_seen])), before, T + 50)
     assert one.old_until == expected
 
 
 def test_a_write_never_shortens_what_is_waited_for() -> None:
     clock = polled((0, [says(OLD, 3600)]), (10, [says(OLD, 60)]))
-    assert replaced(clock, [RRset(NAME, "A", 60, NEW)], T + 20)[0].old_until == T + 10 + 3600
+    assert replaced(clock, {("", NAME, "A"): [RRset(NAME, "A", 60, NEW)]}, T + 20)[0].old_until == T + 10 + 3600

@@ -14,8 +14,9 @@ from lbmigrate.journal.sqlite import SqliteJournal
 
 ROOT = Path(__file__).parent.parent
 CORE = (
-    "value", "errors", "model", "spec", "schemes", "plan", "caches", "events", "evidence", "gate", "fold", "facts",
-    "decide", "schedule", "render", "fence", "undo", "difference",
+    "value", "errors", "model", "spec", "plan", "caches", "events", "evidence", "gate", "fold", "facts",
+    "decide", "schedule", "render", "fence", "undo", "difference", "lua", "settled",
+    "schemes.__init__", "schemes.addresses", "schemes.luas", "schemes.srv", "schemes.swap",
 )  # fmt: skip
 IMPURE = {
     "time", "os", "random", "secrets", "socket", "subprocess", "sqlite3", "pathlib", "threading", "io", "tempfile",
@@ -50,7 +51,7 @@ def impure(tree: ast.AST) -> Iterator[str]:
     """What a module of the pure core must not have."""
     for name in sorted(imports(tree)):
         if name.startswith("lbmigrate."):
-            if name.split(".")[1] not in CORE:
+            if name.split(".")[1] not in {module.split(".")[0] for module in CORE}:
                 yield name
         elif name.split(".")[0] in IMPURE or name.split(".")[0] not in sys.stdlib_module_names:
             yield name

@@ -22,8 +22,8 @@ class Follows:
         self.asked: list[float] = []
         self._world, self._moment = world, moment
 
-    def served(self, names: Sequence[str]) -> list[Served]:
-        assert names == [NAME]
+    def served(self, names: Sequence[str], rtypes: Sequence[str] = ("A",)) -> list[Served]:
+        assert (names, rtypes) == ((NAME,), ("A",))
         now = self._world.clock.now()
         self.asked.append(now)
         late = NEW if now >= self._moment else OLD

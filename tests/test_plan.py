@@ -11,7 +11,6 @@ from lbmigrate import plan as plans
 from lbmigrate.dns.update import build as message
 from lbmigrate.model import Fence, Held, Records
 from lbmigrate.plan import Batch, Drain, Plan, Prove, Soak, StandUp, Stop, Turn, Write, build, digest, wanted
-from lbmigrate.schemes import SCHEMES
 from lbmigrate.spec import Bound, Dns, Stage
 from lbmigrate.value import from_json, replace, to_json
 
@@ -42,11 +41,11 @@ def test_all_names_of_a_zone_move_in_one_message_and_a_name_belongs_to_its_longe
 
 def test_a_name_in_none_of_the_zones_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"www\.example\.org\. is in none of the zones"):
-        plans.zone_of(bound(), "www.example.org.")
+        plans.entries(bound(), "www.example.org.")
     with pytest.raises(ValueError, match=r"wwwexample\.com\. is in none"):
-        plans.zone_of(bound(), "wwwexample.com.")
-    assert plans.zone_of(bound(), "example.com.") == 0
-    assert plans.zone_of(bound(), "sub.example.com.") == 1
+        plans.entries(bound(), "wwwexample.com.")
+    assert plans.entries(bound(), "example.com.") == (0,)
+    assert plans.entries(bound(), "sub.example.com.") == (1,)
 
 
 def test_a_thousand_names_are_few_batches_in_the_configs_order() -> None:
@@ -80,9 +79,9 @@ def test_no_batch_outgrows_a_message(addresses: int, label: str) -> None:
 
 
 OBSTACLES = [
-    ("no record", Held(NAME, ()), bound(), "has no A or AAAA record"),
+    ("no record", Held(NAME, ()), bound(), "has no record that could be moved"),
     ("a foreign address", held(rrset(*A, "198.51.100.9")), bound(), "also holds 198.51.100.9"),
-    ("one weight", held(), bound(stages=(25, 100)), "weight 25 is not attainable with these addresses: 0, 50, 100 are"),
+    ("one weight", held(), bound(stages=(25, 100)), "weight 25 is not attainable with these records: 0, 50, 100 are"),
     ("two weights", held(), bound(stages=(1, 5, 100)), "weight 1, 5 are not attainable"),
 ]
 
@@ -145,11 +144,6 @@ def test_a_ttl_is_lowered_never_raised(asked: int | None, original: int, during:
     assert wanted(plan, "a1", 9, RELEASE)[0].rrsets[0].ttl == original
 
 
-def test_the_share_of_b_is_that_of_its_addresses() -> None:
-    assert plans.share(PLAN, rrset(*A, *B)) == 50.0
-    assert plans.share(PLAN, rrset(*A)) == 0.0
-
-
 # ---------------------------------------------------------------- the digest
 
 
@@ -171,7 +165,3 @@ def test_a_plan_is_read_back_from_the_journal_equal() -> None:
 def test_where_a_step_stands() -> None:
     assert plans.place(PLAN.forward, StandUp()) == 1
     assert plans.place(PLAN.forward, Soak(33)) == len(PLAN.forward)
-
-
-def test_every_scheme_is_in_one_dict() -> None:
-    assert set(SCHEMES) == {"addresses"}

@@ -95,7 +95,7 @@ def test_a_deleted_record_is_drift_and_put_back_when_asked(one: Rig) -> None:
     one.edit(lambda message: message.delete(WWW, "A"))
     said = one.give("tick", "--for", "2s")
     assert said.code == 5
-    assert f"{WWW} holds no address" in said.line
+    assert f"{WWW} holds no record" in said.line
     assert one.served() == [[], []], "nothing silent"
     one.ok("resume", "--restore")
     one.ok("pause")

@@ -15,6 +15,7 @@ from lbmigrate.dns.records import fence_name, name_of
 from lbmigrate.dns.wire import Primary, server_time
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.model import Held, Records
+from lbmigrate.value import replace
 
 ATTEMPTS = 2
 STEADY_ATTEMPTS = 4
@@ -26,11 +27,11 @@ T = TypeVar("T")
 class Reader:
     """Reads whole names of one zone; a question without a usable answer is asked twice."""
 
-    def __init__(self, primary: Primary, zone: dns.name.Name, timeout: float) -> None:
+    def __init__(self, primary: Primary, zone: dns.name.Name, timeout: float, view: str = "") -> None:
         self._primary = primary
         self._zone = zone
         self._timeout = timeout
-        self._asked = Asked(primary.where, primary.key, zone)
+        self._asked = Asked(primary.where, primary.key, zone, view)
 
     def read(self, names: Sequence[str]) -> Records:
         """What `model.Zone.read` promises."""
@@ -97,7 +98,7 @@ class Reader:
             raise Refused(f"{fence_name(name)}: {what}; remove it, or leave the name out")
         if seen.sure or not seen.held.rrsets or self._in_use(name):
             return seen.held
-        return Held(seen.held.name, ())
+        return replace(seen.held, rrsets=())
 
     def _in_use(self, name: dns.name.Name) -> bool:
         reply = self._primary.ask([update.in_use(self._zone, name)], self._timeout)[0]

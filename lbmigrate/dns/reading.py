@@ -17,9 +17,7 @@ import dns.rrset
 from lbmigrate import fence
 from lbmigrate.dns.records import fence_name, rrset_of, strings_of, text_of
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
-from lbmigrate.model import FAMILIES, Fence, Held
-
-TYPES = tuple(sorted(FAMILIES))
+from lbmigrate.model import Fence, Held, kinds
 
 
 class Question(NamedTuple):
@@ -39,6 +37,7 @@ class Asked(NamedTuple):
     where: str
     key: str
     zone: dns.name.Name
+    view: str = ""
 
 
 class Seen(NamedTuple):
@@ -53,8 +52,8 @@ class Seen(NamedTuple):
 
 
 def questions(name: dns.name.Name) -> list[Question]:
-    """What must be asked about one name: its addresses and its fence."""
-    return [*(Question(name, rtype) for rtype in TYPES), Question(fence_name(name), "TXT")]
+    """What must be asked about one name: the records it may be moved with, and its fence."""
+    return [*(Question(name, rtype) for rtype in kinds(text_of(name))), Question(fence_name(name), "TXT")]
 
 
 def placed(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.Message]) -> bool:
@@ -74,16 +73,16 @@ def placed(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.Mess
 
 def interpret(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.Message]) -> Seen:
     """One name from the answers to `questions(name)`, in that order. Raises Denied, Refused, Unreachable, Drifted."""
-    *addresses, txt = replies
-    for rtype, reply in zip(TYPES, addresses, strict=True):
-        _no_alias(asked, Question(name, rtype), reply)
-    pairs = zip(TYPES, addresses, strict=True)
-    found = [found for rtype, reply in pairs if (found := rrset(asked, Question(name, rtype), reply))]
+    *given, txt = replies
+    answers = list(zip(kinds(text_of(name)), given, strict=True))
+    alias = _alias(asked, Question(name, "CNAME"), [reply for _, reply in answers])
+    found = [one for rtype, reply in answers if (one := rrset(asked, Question(name, rtype), reply))]
+    found = [alias] if alias else found
     at = Question(fence_name(name), "TXT")
     records = rrset(asked, at, txt)
     strings = strings_of(records) if records else []
     mark = _fence(name, strings)
-    held = Held(text_of(name), tuple(rrset_of(one) for one in found), mark)
+    held = Held(text_of(name), tuple(sorted(map(rrset_of, found), key=lambda one: one.rtype)), mark, asked.view)
     sure = mark is not None or name == asked.zone or txt.rcode() == dns.rcode.NXDOMAIN
     return Seen(held, sure, bool(txt.answer) and mark is None)
 
@@ -156,15 +155,19 @@ def _aliased(name: dns.name.Name, reply: dns.message.Message) -> dns.rrset.RRset
     return found[0] if found else None
 
 
-def _no_alias(asked: Asked, question: Question, reply: dns.message.Message) -> None:
-    usable(asked, question, reply)
-    alias = _aliased(question.owner, reply)
-    if alias is not None:
-        kind = dns.rdatatype.to_text(alias.rdtype)
-        raise Refused(
-            f"{question.owner}: is an alias ({alias.name} {kind} {alias[0]}), it holds no addresses to move;"
-            " put the alias's target under names: instead"
-        )
+def _alias(asked: Asked, question: Question, replies: Sequence[dns.message.Message]) -> dns.rrset.RRset | None:
+    """The name's CNAME, where it is one. Raises Refused where a DNAME above it is what answers."""
+    for reply in replies:
+        usable(asked, question, reply)
+        alias = _aliased(question.owner, reply)
+        if alias is not None and alias.name != question.owner:
+            raise Refused(
+                f"{question.owner}: is an alias by {alias.name} DNAME {alias[0]}, it holds nothing of its own;"
+                " put the name that it leads to under names: instead"
+            )
+        if alias is not None:
+            return alias
+    return None
 
 
 def _asking(asked: Asked, question: Question) -> str:

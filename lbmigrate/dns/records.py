@@ -9,7 +9,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from lbmigrate import fence
+from lbmigrate import fence, lua
 from lbmigrate.errors import Refused
 from lbmigrate.model import Fence, RRset
 
@@ -35,15 +35,34 @@ def fence_name(name: dns.name.Name) -> dns.name.Name:
         raise Refused(f"{name}: too long for {fence.LABEL} before it; leave the name out") from wrong
 
 
+def type_of(rtype: str) -> dns.rdatatype.RdataType:
+    """The number of a type by the model's name for it."""
+    return dns.rdatatype.RdataType.make(lua.NUMBER) if rtype == "LUA" else dns.rdatatype.from_text(rtype)
+
+
+def kind_of(rdtype: dns.rdatatype.RdataType) -> str:
+    """The model's name for a type."""
+    return "LUA" if rdtype == lua.NUMBER else dns.rdatatype.to_text(rdtype)
+
+
+def rdata_text(rdata: dns.rdata.Rdata) -> str:
+    """The text of one rdata; names in it are spelled as the zone spells them."""
+    if isinstance(rdata, dns.rdata.GenericRdata) and rdata.rdtype == lua.NUMBER:
+        return lua.text(rdata.data)
+    return rdata.to_text()
+
+
 def rrset_of(found: dns.rrset.RRset) -> RRset:
     """The model's form of an RRset of at least one record."""
-    kind = dns.rdatatype.to_text(found.rdtype)
-    return RRset(text_of(found.name), kind, found.ttl, tuple(sorted(rdata.to_text() for rdata in found)))
+    return RRset(text_of(found.name), kind_of(found.rdtype), found.ttl, tuple(sorted(map(rdata_text, found))))
 
 
 def rdatas_of(rrset: RRset) -> list[dns.rdata.Rdata]:
     """The records of an RRset, parsed. Raises Refused for text that is no such record."""
     try:
+        if rrset.rtype == "LUA":
+            made = [(type_of("LUA"), lua.wire(one)) for one in rrset.rdatas]
+            return [dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, raw) for rdtype, raw in made]
         return [dns.rdata.from_text(dns.rdataclass.IN, rrset.rtype, one) for one in rrset.rdatas]
     except (dns.exception.DNSException, ValueError) as wrong:
         raise Refused(f"{rrset.name} {rrset.rtype} {rrset.rdatas}: {wrong}; correct the addresses") from wrong
@@ -52,15 +71,10 @@ def rdatas_of(rrset: RRset) -> list[dns.rdata.Rdata]:
 def fence_rdata(held: Fence) -> dns.rdata.Rdata:
     """The fence as one TXT record. Raises Refused for what a fence cannot hold."""
     try:
-        strings = fence.encode(held)
+        text = fence.rdata(held)
     except ValueError as wrong:
         raise Refused(f"fence of migration {held.migration!r}: {wrong}; use plain names and fewer records") from wrong
-    text = " ".join(f'"{_escaped(one)}"' for one in strings)
     return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, text)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def strings_of(found: Iterable[dns.rdata.Rdata]) -> list[tuple[str, ...]]:

@@ -19,7 +19,7 @@ from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
 from lbmigrate.dns.wire import Primary, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
-from lbmigrate.model import Applied, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
 from lbmigrate.spec import Dns
 
 
@@ -33,10 +33,11 @@ class Rfc2136:
 
     def __init__(self, entry: Dns, timeout: float, update_timeout: float) -> None:
         self._zone = name_of(entry.zone)
+        self._view = entry.view
         self._timeout = timeout
         self._update_timeout = update_timeout
         self._primary = Primary(entry)
-        self._reader = Reader(self._primary, self._zone, timeout)
+        self._reader = Reader(self._primary, self._zone, timeout, entry.view)
         self._servers = nameservers.Directory(entry, self._reader.lookup, time.monotonic)
 
     def close(self) -> None:
@@ -98,14 +99,18 @@ class Rfc2136:
 
     # ------------------------------------------------------------ served, check
 
-    def served(self, names: Sequence[str]) -> list[Served]:
-        """What every authoritative server answers now for A and AAAA, over UDP, within about 2 s; RD=0.
+    def served(self, names: Sequence[str], rtypes: Sequence[str] = tuple(FAMILIES)) -> list[Served]:
+        """What every authoritative server answers now, over UDP, within about 2 s; RD=0.
 
         Raises Unreachable when the list of name servers itself cannot be had from the primary.
         """
-        asked = [Question(self._reader.name(name), rtype) for name in names for rtype in ("A", "AAAA")]
-        found = served.ask(self._servers.all(), asked, self._timeout)
-        return [served.served(one) for one in found]
+        asked = {self._question(name, rtype): name for name in names for rtype in rtypes}
+        found = served.ask(self._servers.all(), list(asked), self._timeout)
+        return [served.served(one, asked[one.question], self._view) for one in found]
+
+    def _question(self, name: str, rtype: str) -> Question:
+        owner = self._reader.name(name)
+        return Question(fence_name(owner) if rtype == "TXT" else owner, rtype)
 
     def check(self, names: Sequence[str]) -> tuple[str, ...]:
         """What is worth knowing before `names` are moved, a line each, changing nothing.
@@ -139,7 +144,7 @@ class Rfc2136:
         asked = [Question(name_of(name), rtype) for name, rtype in there]
         for one in served.ask(servers, asked, self._timeout):
             primary = there[text_of(one.question.owner), one.question.rtype]
-            if not one.error and one.rdatas != primary:
+            if not one.error and "LUA" not in one.question.rtype and one.rdatas != primary:
                 yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
 
 

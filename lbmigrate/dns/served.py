@@ -17,7 +17,6 @@ import dns.rdtypes.ANY.SOA
 
 from lbmigrate.dns.nameservers import Server
 from lbmigrate.dns.reading import Question
-from lbmigrate.dns.records import text_of
 from lbmigrate.model import Served
 from lbmigrate.value import value
 
@@ -38,9 +37,9 @@ class Answer:
     error: str = ""
 
 
-def served(one: Answer) -> Served:
-    """The model's form of an answer."""
-    return Served(one.server, text_of(one.question.owner), one.question.rtype, one.ttl, one.rdatas, one.error)
+def served(one: Answer, name: str, view: str) -> Served:
+    """The model's form of an answer to a question about `name`."""
+    return Served(one.server, name, one.question.rtype, one.ttl, one.rdatas, one.error, view)
 
 
 def ask(servers: Sequence[Server], questions: Sequence[Question], timeout: float) -> list[Answer]:

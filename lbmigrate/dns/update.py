@@ -10,10 +10,9 @@ import dns.message
 import dns.name
 import dns.update
 
-from lbmigrate.dns.reading import TYPES
-from lbmigrate.dns.records import fence_name, fence_rdata, name_of, rdatas_of
+from lbmigrate.dns.records import fence_name, fence_rdata, name_of, rdatas_of, type_of
 from lbmigrate.errors import Refused
-from lbmigrate.model import Held, Records, RRset
+from lbmigrate.model import MOVABLE, Held, Records, kinds
 
 FENCE_TTL = 60  # seconds; nobody but lbmigrate asks for it, and at the primary
 
@@ -39,9 +38,11 @@ def pairs(old: Records, new: Records) -> Iterator[tuple[Held, Held]]:
 
 
 def _check(held: Held) -> None:
-    kinds = [rrset.rtype for rrset in held.rrsets]
-    if len(set(kinds)) != len(kinds) or not set(kinds) <= set(TYPES):
-        raise Refused(f"{held.name}: moves {', '.join(kinds)}; only one A and one AAAA RRset can be moved")
+    types = [rrset.rtype for rrset in held.rrsets]
+    if len(set(types)) != len(types) or not set(types) <= set(MOVABLE):
+        raise Refused(f"{held.name}: moves {', '.join(types)}; only one RRset of each of {', '.join(MOVABLE)} can be")
+    if "CNAME" in types and len(types) > 1:  # BIND and Knot would drop one of them and say NOERROR
+        raise Refused(f"{held.name}: moves {', '.join(types)}; beside a CNAME there is nothing else (RFC 2181 10.1)")
     if any(rrset.name != held.name for rrset in held.rrsets):
         raise Refused(f"{held.name}: given the records of another name; give each name its own")
 
@@ -53,28 +54,24 @@ def build(zone: dns.name.Name, old: Records, new: Records) -> dns.update.UpdateM
         message.present(zone, "SOA", old.soa)
     for was, will in pairs(old, new):
         name = name_of(was.name)
-        _addresses(message, name, _by_type(was), _by_type(will))
+        _records(message, name, was, will)
         _fence(message, fence_name(name), was, will)
     return message
 
 
-def _by_type(held: Held) -> dict[str, RRset]:
-    return {rrset.rtype: rrset for rrset in held.rrsets}
-
-
-def _addresses(
-    message: dns.update.UpdateMessage, name: dns.name.Name, was: dict[str, RRset], will: dict[str, RRset]
-) -> None:
-    for rtype in TYPES:
-        before, after = was.get(rtype), will.get(rtype)
+def _records(message: dns.update.UpdateMessage, name: dns.name.Name, was: Held, will: Held) -> None:
+    types = sorted({*kinds(was.name), *was.by_type, *will.by_type})
+    pairs_ = [(rtype, was.by_type.get(rtype), will.by_type.get(rtype)) for rtype in types]
+    for rtype, before, _ in pairs_:
         if before is None:
-            message.absent(name, rtype)
+            message.absent(name, type_of(rtype))
         else:
             message.present(name, *rdatas_of(before))
-        if before == after:
-            continue
+    changed = [(rtype, before, after) for rtype, before, after in pairs_ if before != after]
+    for rtype, before, _ in changed:  # all of them first: a CNAME beside something else is dropped without a word
         if before is not None:
-            message.delete(name, rtype)
+            message.delete(name, type_of(rtype))
+    for _, _, after in changed:
         if after is not None:
             message.add(name, after.ttl, *rdatas_of(after))
 
@@ -102,7 +99,7 @@ def permission(zone: dns.name.Name, held: Held) -> dns.update.UpdateMessage:
     message.absent(zone)
     name = name_of(held.name)
     for rrset in held.rrsets:
-        message.delete(name, rrset.rtype)
+        message.delete(name, type_of(rrset.rtype))
         message.add(name, rrset.ttl, *rdatas_of(rrset))
     message.add(fence_name(name), FENCE_TTL, "TXT", '"lbmigrate"')
     return message

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from lbmigrate.errors import Unreachable
 from lbmigrate.events import Entry, Event, Worker
 from lbmigrate.model import (
+    FAMILIES,
     Applied,
     Backend,
     Blueprint,
@@ -247,13 +248,14 @@ class SimZone:
         self.read(names)
         return ()
 
-    def served(self, names: Sequence[str]) -> list[Served]:
+    def served(self, names: Sequence[str], rtypes: Sequence[str] = tuple(FAMILIES)) -> list[Served]:
         """See model.Zone."""
         found = []
         for index, lag in enumerate(self._world.lags):
             for name in names:
                 for r in self._world.serves(lag, name).rrsets:
-                    found.append(Served(f"ns{index}", name, r.rtype, r.ttl, r.rdatas))
+                    if r.rtype in rtypes:
+                        found.append(Served(f"ns{index}", name, r.rtype, r.ttl, r.rdatas))
         return found
 
 
