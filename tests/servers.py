@@ -4,12 +4,10 @@ Each answers on 127.0.0.1, on a free port, for one zone, and takes signed update
 installed fails the test that needs it, by name.
 """
 
-import contextlib
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dns.exception
 import dns.message
@@ -19,12 +17,15 @@ import dns.update
 
 from lbmigrate.errors import Failed
 from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.process import program as program
+from lbmigrate.lab.process import run as run
+from lbmigrate.lab.realknot import Knot
+from lbmigrate.lab.realpdns import Pdns
 from lbmigrate.lab.transfer import Key, transfer
 
 HOST = "127.0.0.1"
 ORIGIN = "lab.test."
 KEY = Key("lbm", "hmac-sha256", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyIQ==")
-PDNS_SCHEMAS = ("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql", "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")  # fmt: skip  # noqa: E501
 
 ZONE = r"""$ORIGIN lab.test.
 $TTL 300
@@ -54,14 +55,6 @@ _lbmigrate.taken TXT "somebody else's"
 sub NS ns.sub
 ns.sub A 127.0.0.9
 """
-
-
-def program(name: str) -> str:
-    """The path of an installed program. Raises Failed."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-    if found is None:
-        raise Failed(f"{name} is not installed; apt-get install the package that holds it")
-    return found
 
 
 class Server:
@@ -180,84 +173,18 @@ def _named(directory: Path, role: str, port: int, notify: str) -> Server:
     return Server("named", process, port, lambda *words: run(*rndc, *words))
 
 
-KNOT = """
-server:
-  rundir: {directory}
-  listen: {host}@{port}
-database:
-  storage: {directory}
-key:
-  - id: lbm
-    algorithm: hmac-sha256
-    secret: {secret}
-acl:
-  - id: upd
-    key: lbm
-    action: [update, transfer]
-zone:
-  - domain: lab.test
-    storage: {directory}
-    file: zone
-    acl: upd
-    zonefile-sync: -1
-"""
+def knotd(directory: Path, zone: str = ZONE, **how: Any) -> Server:
+    """A running Knot primary; `how`: as `Knot.primary` takes it."""
+    knot = Knot(directory, ORIGIN, KEY)
+    knot.primary(zone, **how)
+    return Server("knotd", knot.process, knot.port, knot.control)
 
 
-def knotd(directory: Path, zone: str = ZONE) -> Server:
-    """A running Knot primary."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = freeport(HOST)
-    (directory / "zone").write_text(zone)
-    (directory / "knot.conf").write_text(KNOT.format(directory=directory, host=HOST, port=port, secret=KEY.secret))
-    argv = [program("knotd"), "-c", str(directory / "knot.conf")]
-    return Server("knotd", Process(argv, directory / "knot.log"), port).start()
-
-
-PDNS = """
-launch=gsqlite3
-gsqlite3-database={directory}/pdns.db
-local-address={host}
-local-port={port}
-dnsupdate=yes
-allow-dnsupdate-from=127.0.0.0/8
-allow-axfr-ips=
-cache-ttl=0
-query-cache-ttl=0
-negquery-cache-ttl=0
-zone-cache-refresh-interval=0
-security-poll-suffix=
-socket-dir={directory}
-guardian=no
-daemon=no
-"""
-
-
-def pdns(directory: Path, zone: str = ZONE) -> Server:
-    """A running PowerDNS primary."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = freeport(HOST)
-    (directory / "zone").write_text(zone)
-    (directory / "pdns.conf").write_text(PDNS.format(directory=directory, host=HOST, port=port))
-    _pdns_database(directory)
-    argv = [program("pdns_server"), f"--config-dir={directory}"]
-    return Server("pdns", Process(argv, directory / "pdns.log"), port).start()
-
-
-def _pdns_database(directory: Path) -> None:
-    schema = next((path for path in map(Path, PDNS_SCHEMAS) if path.exists()), None)
-    if schema is None:
-        raise Failed("the schema of pdns-backend-sqlite3 is not installed; apt-get install pdns-backend-sqlite3")
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(directory / "pdns.db")) as database:
-        database.executescript(schema.read_text())
-    util = [program("pdnsutil"), f"--config-dir={directory}"]
-    run(*util, "load-zone", "lab.test", str(directory / "zone"))
-    run(*util, "import-tsig-key", "lbm", KEY.algorithm, KEY.secret)
-    for kind in ("TSIG-ALLOW-DNSUPDATE", "TSIG-ALLOW-AXFR"):
-        run(*util, "set-meta", "lab.test", kind, "lbm")
-    run(*util, "set-meta", "lab.test", "ALLOW-DNSUPDATE-FROM", "127.0.0.0/8")
-    run(*util, "set-meta", "lab.test", "SOA-EDIT-DNSUPDATE", "INCREASE")
+def pdns(directory: Path, zone: str = ZONE, **how: Any) -> Server:
+    """A running PowerDNS primary; `how`: as `Pdns.primary` takes it."""
+    one = Pdns(directory, ORIGIN, KEY)
+    one.primary(zone, **how)
+    return Server("pdns", one.process, one.port, one.control)
 
 
 def embedded(directory: Path, zone: str = ZONE) -> Server:
@@ -272,11 +199,3 @@ def embedded(directory: Path, zone: str = ZONE) -> Server:
 
 
 KINDS: dict[str, Callable[[Path], Server]] = {"named": named, "knotd": knotd, "pdns": pdns, "embedded": embedded}
-
-
-def run(*argv: str) -> str:
-    """Run a program to its end; its output. Raises Failed."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
-    if done.returncode:
-        raise Failed(f"{' '.join(argv)}: exit code {done.returncode}: {done.stdout} {done.stderr}")
-    return done.stdout

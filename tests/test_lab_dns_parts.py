@@ -18,18 +18,20 @@ from lbmigrate.lab import dnsserver, transfer
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.dnswatch import PATIENCE, Watch, present, reading, watch
 from lbmigrate.lab.process import Process, freeport, write_private
+from lbmigrate.lab.scenario import SOFTWARE
 
 ZONE = f"{APEX}www 5 A 192.0.2.1\nwww 5 AAAA 2001:db8::1\n"
 WWW = f"www.{ORIGIN}"
 FOREVER = 3600.0
-BOTH = [pytest.param(False, id="embedded"), pytest.param(True, id="real", marks=pytest.mark.real("named"))]
+ALL = ["embedded", *(pytest.param(one, marks=pytest.mark.real(one)) for one in SOFTWARE)]
 
 
 @contextmanager
-def running(real: bool, directory: Path, lag: float = 0.0, resolver: bool = False) -> Iterator[DnsParts]:
+def running(software: str, directory: Path, lag: float = 0.0, resolver: bool = False) -> Iterator[DnsParts]:
+    real = software != "embedded"
     if real:
-        needs("named")
-    parts = start_dns(real, directory, ZONE, ORIGIN, secondary=True, lag=lag, resolver=resolver)
+        needs(software)
+    parts = start_dns(real, directory, ZONE, ORIGIN, secondary=True, lag=lag, resolver=resolver, software=software)
     try:
         yield parts
     finally:
@@ -60,9 +62,9 @@ def until(process: Process, seen: Callable[[], bool]) -> None:
     process.wait(seen, SECONDS)
 
 
-@pytest.mark.parametrize("real", BOTH)
-def test_the_secondary_follows_and_the_watch_sees_no_gap(tmp_path: Path, real: bool) -> None:
-    with running(real, tmp_path) as parts:
+@pytest.mark.parametrize("software", ALL)
+def test_the_secondary_follows_and_the_watch_sees_no_gap(software: str, tmp_path: Path) -> None:
+    with running(software, tmp_path) as parts:
         watching = Watch(parts.nameservers, [WWW, f"ns1.{ORIGIN}"], tmp_path / "watch.log")
         watching.start()
         for number in range(2, 7):
@@ -74,27 +76,27 @@ def test_the_secondary_follows_and_the_watch_sees_no_gap(tmp_path: Path, real: b
     assert summary.failures == ()
 
 
-@pytest.mark.parametrize("real", BOTH)
-def test_a_lagging_secondary_keeps_the_old_answer(tmp_path: Path, real: bool) -> None:
-    with running(real, tmp_path, lag=FOREVER) as parts:
+@pytest.mark.parametrize("software", ALL)
+def test_a_lagging_secondary_keeps_the_old_answer(software: str, tmp_path: Path) -> None:
+    with running(software, tmp_path, lag=FOREVER) as parts:
         move(parts, "192.0.2.2")
         move(parts, "192.0.2.3")
-        if not real:
+        if software == "embedded":
             until(parts.processes["secondary"], lambda: "serial 12 in 3600 s" in parts.processes["secondary"].output())
         assert ask(parts.primary) == ["192.0.2.3"]
         assert ask(parts.nameservers[1]) == ["192.0.2.1"]
 
 
-@pytest.mark.parametrize("real", BOTH)
-def test_a_short_lag_ends(tmp_path: Path, real: bool) -> None:
-    with running(real, tmp_path, lag=0.05) as parts:
+@pytest.mark.parametrize("software", ALL)
+def test_a_short_lag_ends(software: str, tmp_path: Path) -> None:
+    with running(software, tmp_path, lag=0.05) as parts:
         move(parts, "192.0.2.2")
         serves(parts, "192.0.2.2")
 
 
-@pytest.mark.parametrize("real", BOTH)
-def test_an_acknowledged_update_outlives_a_kill(tmp_path: Path, real: bool) -> None:
-    with running(real, tmp_path) as parts:
+@pytest.mark.parametrize("software", ALL)
+def test_an_acknowledged_update_outlives_a_kill(software: str, tmp_path: Path) -> None:
+    with running(software, tmp_path) as parts:
         move(parts, "192.0.2.2", "192.0.2.3")
         primary, at = parts.processes["primary"], dnsserver.split(parts.primary)
         before = transfer.transfer(*at, ORIGIN, parts.key)
@@ -109,7 +111,7 @@ def test_an_acknowledged_update_outlives_a_kill(tmp_path: Path, real: bool) -> N
 @pytest.mark.real("named", "unbound")
 def test_unbound_in_front_answers(tmp_path: Path) -> None:
     needs("unbound")
-    with running(True, tmp_path, resolver=True) as parts:
+    with running("named", tmp_path, resolver=True) as parts:
         assert parts.resolver is not None
         assert ask(parts.resolver) == ["192.0.2.1"]
         assert ask(parts.resolver, rtype="AAAA") == ["2001:db8::1"]
@@ -133,7 +135,7 @@ def acts(*todo: Callable[[], object]) -> Callable[[], bool]:
 
 
 def test_the_watch_counts_what_goes_wrong(tmp_path: Path) -> None:
-    with running(False, tmp_path) as parts:
+    with running("embedded", tmp_path) as parts:
         first, second = parts.nameservers
         secondary = parts.processes["secondary"]
 
@@ -154,7 +156,7 @@ def test_the_watch_counts_what_goes_wrong(tmp_path: Path) -> None:
 
 
 def test_the_watch_tells_a_dead_server_by_its_moment(tmp_path: Path) -> None:
-    with running(False, tmp_path) as parts:
+    with running("embedded", tmp_path) as parts:
         first, second = parts.nameservers
         killed: list[float] = []
 
@@ -169,7 +171,7 @@ def test_the_watch_tells_a_dead_server_by_its_moment(tmp_path: Path) -> None:
 
 
 def test_a_watch_on_nothing_is_refused(tmp_path: Path) -> None:
-    with running(False, tmp_path) as parts:
+    with running("embedded", tmp_path) as parts:
         watching = Watch(parts.nameservers, [f"nobody.{ORIGIN}"], tmp_path / "watch.log")
         with pytest.raises(Failed, match="no A or AAAA anywhere"):
             watching.start()

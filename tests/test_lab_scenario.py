@@ -40,7 +40,7 @@ def test_everything_that_a_scenario_can_say(tmp_path: Path) -> None:
         written(
             tmp_path,
             "title: all\nsides: {a: 2, b: 3}\nbackends: {count: 4, runtime_only: 2}\n"
-            "dns: {names: [www, api], ttl: 7s, secondary: false, lag: 1s}\n"
+            "dns: {names: [www, api], ttl: 7s, secondary: false, lag: 1s, software: knotd}\n"
             "clients: {rate: 10, keepalive: 0%, stretchers: 100%, stretch: 3s}\n"
             "config: {soak: 3s, stages: [50, 100], retire: {keep: true}, probe: {rate: 2.5}}\n"
             "acts:\n- {when: {phase: soaking, weight: 50}, after: 500ms, do: [b fails 33%, kill the engine]}\n"
@@ -51,6 +51,7 @@ def test_everything_that_a_scenario_can_say(tmp_path: Path) -> None:
     )
     assert (scenario.a, scenario.b, scenario.backends, scenario.runtime_only) == (2, 3, 4, 2)
     assert (scenario.names, scenario.ttl, scenario.secondary, scenario.lag) == (("www", "api"), 7, False, 1.0)
+    assert scenario.software == "knotd"
     assert (scenario.clients.keepalive, scenario.clients.stretchers, scenario.clients.rate) == (0.0, 1.0, 10.0)
     given = {"soak": "3s", "stages": [50, 100], "retire": {"keep": True}, "probe": {"rate": 2.5}}
     assert dict(scenario.config) == given

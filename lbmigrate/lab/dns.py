@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lbmigrate.lab import realdns
 from lbmigrate.lab.process import Process, environment, freeport, write_private
+from lbmigrate.lab.realknot import Knot
+from lbmigrate.lab.realpdns import Pdns
 from lbmigrate.lab.transfer import Key
 from lbmigrate.value import value
 
@@ -15,6 +17,8 @@ ALGORITHM = "hmac-sha256"
 KEY_NAME = "lbmigrate-lab"
 SECRET_BYTES = 32
 START_SECONDS = 20.0
+Kind = type[realdns.Named] | type[Knot] | type[Pdns]
+SOFTWARE: dict[str, Kind] = {"named": realdns.Named, "knotd": Knot, "pdns_server": Pdns}
 
 
 class DnsParts:
@@ -62,16 +66,18 @@ def start_dns(
     secondary: bool = False,
     lag: float = 0.0,
     resolver: bool = False,
+    software: str = "named",
 ) -> DnsParts:
     """Start the servers of one zone and wait until all answer. Raises Failed, with the end of the server's log.
 
-    `lag`: seconds by which the secondary follows (real: at most that long). A real resolver is unbound; the embedded
-    form has none, its place is `lbmigrate.lab.cache.Cache` inside the clients.
+    `lag`: seconds by which the secondary follows (real: at most that long). `software`: which real
+    one, for both. A real resolver is unbound; the embedded form has none, its place is `lbmigrate.lab.cache.Cache`
+    inside the clients.
     """
     key = Key(KEY_NAME, ALGORITHM, base64.b64encode(os.urandom(SECRET_BYTES)).decode())
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver)
+    wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver, software)
     ports = [freeport(realdns.ADDRESS) for _ in range(1 + secondary)]
     parts = DnsParts(origin, key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
     try:
@@ -91,6 +97,7 @@ class _Wanted:
     secondary: bool
     lag: float
     resolver: bool
+    software: str
 
 
 def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
@@ -117,11 +124,12 @@ def _serve(wanted: _Wanted, parts: DnsParts, role: str, args: list[str]) -> None
 
 def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
     directory, origin = wanted.directory, wanted.origin
-    first = realdns.Named(directory / "primary", origin, wanted.key, ports[0])
+    kind = SOFTWARE[wanted.software]
+    first = kind(directory / "primary", origin, wanted.key, ports[0])
     parts.also("primary", first.process)
     first.primary(wanted.zone_text, _told(wanted, parts, ports[1]) if wanted.secondary else None)
     if wanted.secondary:
-        second = realdns.Named(directory / "secondary", origin, wanted.key, ports[1])
+        second = kind(directory / "secondary", origin, wanted.key, ports[1])
         parts.also("secondary", second.process)
         second.secondary(ports[0])
         second.process.wait(lambda: _follows(wanted, ports), START_SECONDS)

@@ -101,7 +101,7 @@ class Ground:
         self._open.callback(self.sides.stop)
         self.sides.start()
         text = zone_text(self._scenario, self.place)
-        more = (self._scenario.secondary, self._scenario.lag, real)
+        more = (self._scenario.secondary, self._scenario.lag, real, self._scenario.software)
         self.dns = start_dns(real, self.place.directory / "dns", text, ORIGIN, *more)
         self._open.callback(self.dns.stop)
         secret = secret_file(self.place.directory / "tsig.key", self.dns.key.secret)

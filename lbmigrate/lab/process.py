@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from lbmigrate.errors import Failed
 POLL_SECONDS = 0.01
 TAIL_BYTES = 2000
 GRACE_SECONDS = 5.0
+RUN_SECONDS = 20.0
+SYSTEM = "/usr/sbin:/usr/local/sbin:/sbin"
 
 
 class Process:
@@ -98,6 +101,22 @@ class Process:
     def _code(self) -> str:
         code = self._child.returncode if self._child else None
         return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def program(name: str) -> str:
+    """The path of an installed program; a user's PATH often lacks the folders where servers live. Raises Failed."""
+    found = shutil.which(name) or shutil.which(name, path=SYSTEM)
+    if found is None:
+        raise Failed(f"looking for {name}: not installed; install the package that holds it")
+    return found
+
+
+def run(*argv: str) -> str:
+    """Run a program to its end, 20 s at most; its output. Raises Failed."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    if done.returncode:
+        raise Failed(f"{' '.join(argv)}: exit code {done.returncode}: {done.stdout} {done.stderr}; see its log")
+    return done.stdout
 
 
 def environment() -> dict[str, str]:

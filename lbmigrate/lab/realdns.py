@@ -4,7 +4,9 @@ Each gets its own directory, its own free port on a loopback address, and a conf
 lines that it needs. None needs root. Each is waited for until it answers, and ended by its pid.
 """
 
+import contextlib
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -162,8 +164,21 @@ class Notifier:
         self._socket.bind((ADDRESS, 0))
         self._socket.settimeout(POLL_SECONDS)
         self.port = int(self._socket.getsockname()[1])
+        self._listener = socket.create_server((ADDRESS, self.port))
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._listen, name="notifier over TCP", daemon=True).start()
+
+    def _listen(self) -> None:
+        """Knot gives notice over TCP: each such message is told to the datagram socket, its answer passed back."""
+        with contextlib.suppress(OSError):  # closed, or the asker is gone
+            while True:
+                talk, _ = self._listener.accept()
+                with talk, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as told:
+                    (length,) = struct.unpack("!H", talk.recv(2, socket.MSG_WAITALL))
+                    told.settimeout(ASK_SECONDS)
+                    told.sendto(talk.recv(length, socket.MSG_WAITALL), (ADDRESS, self.port))
+                    talk.sendall(struct.pack("!H", length) + told.recv(length))
 
     def _run(self) -> None:
         due: list[tuple[float, bytes]] = []
@@ -183,6 +198,7 @@ class Notifier:
         self._ended.set()
         self._thread.join()
         self._socket.close()
+        self._listener.close()
 
 
 def answers(address: str, port: int, origin: str, authoritative: bool) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lbmigrate.config.text import show
 from lbmigrate.value import value
 
+SOFTWARE = ("named", "knotd", "pdns_server")
 VERBS = ("run", "tick", "start", "shift", "approve", "pause", "resume", "finish", "rollback", "abandon")
 
 
@@ -97,7 +98,8 @@ class Scenario:
     """One scenario file, checked.
 
     `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the zone's own; `config`: keys of
-    lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the engine is given up.
+    lbmigrate.yaml that take the place of the laboratory's; `software`: the name servers', where real; `limit`:
+    seconds after which the engine is given up.
     """
 
     path: str
@@ -114,6 +116,7 @@ class Scenario:
     ttl: int = 5
     secondary: bool = True
     lag: float = 0.0
+    software: str = "named"
     clients: Clients = Clients()
     config: tuple[tuple[str, Any], ...] = ()
     acts: tuple[Act, ...] = ()

@@ -13,7 +13,7 @@ from lbmigrate.config.declaration import BOOLEAN, DURATION, SHARE, SOME_TIME, TT
 from lbmigrate.config.kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
 from lbmigrate.config.nodes import Entries, Items, Node, ScalarKind, read
 from lbmigrate.config.text import Wrong, show, usage
-from lbmigrate.lab.scenario import Act, Bounds, Clients, Expect, Scenario, deed
+from lbmigrate.lab.scenario import SOFTWARE, Act, Bounds, Clients, Expect, Scenario, deed
 
 
 def _count(least: int, most: int, what: str) -> Word:
@@ -120,6 +120,7 @@ SCENARIO = Map(
                     "ttl": Field(TTL, "their TTL before"),
                     "secondary": Field(BOOLEAN, "a secondary beside the primary"),
                     "lag": Field(DURATION, "how far the secondary is behind"),
+                    "software": Field(Choice(*SOFTWARE), "the name servers' software, where they are real"),
                 }
             ),
             "the zone",
@@ -173,6 +174,7 @@ def _top(table: Table, sides: Table, backends: Table, dns: Table) -> dict[str, A
         "ttl": dns.get("ttl"),
         "secondary": dns.get("secondary"),
         "lag": dns.get("lag"),
+        "software": dns.get("software"),
         "warm": table.get("warm"),
         "limit": table.get("limit"),
     }

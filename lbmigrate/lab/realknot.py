@@ -1,0 +1,95 @@
+"""Real Knot DNS as a child process: knotd as primary or secondary of one zone."""
+
+from pathlib import Path
+
+from lbmigrate.lab.process import Process, freeport, program, run, write_private
+from lbmigrate.lab.realdns import ADDRESS, START_SECONDS, answers
+from lbmigrate.lab.transfer import Key
+
+ALLOWED = "action: [update, transfer]"
+
+KNOT = """
+server:
+  rundir: {directory}
+  listen: {address}@{port}
+  {server}
+database:
+  storage: {directory}
+key:
+  - id: {key.name}
+    algorithm: {key.algorithm}
+    secret: {key.secret}
+remote:
+  - id: other
+    address: {address}@{other}
+    key: {key.name}
+acl:
+  - id: lab
+    key: {key.name}
+    {allowed}
+zone:
+  - domain: {origin}
+    storage: {directory}
+    file: zone
+    acl: lab
+    zonefile-sync: -1
+    {role}
+"""
+
+
+class Knot:
+    """One knotd. `at` is its "host:port"."""
+
+    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None) -> None:
+        self.port = port or freeport(ADDRESS)
+        self.at = f"{ADDRESS}:{self.port}"
+        self._directory = directory
+        self._origin = origin
+        self._key = key
+        argv = [program("knotd"), "-c", str(directory / "knot.conf")]
+        self.process = Process(argv, directory / "knot.log")
+
+    def primary(
+        self, zone_text: str, notify: int | None = None, allowed: str = ALLOWED, role: str = "", server: str = ""
+    ) -> None:
+        """Start as primary of `zone_text`; NOTIFY goes to port `notify`.
+
+        `allowed`: the lines of the key's ACL; `role`, `server`: further lines of those sections.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "zone").write_text(zone_text)
+        told = "\n    ".join(filter(None, ["notify: other" if notify else "", role]))
+        self._start(notify or self.port, allowed, told, server)
+
+    def secondary(self, primary: int) -> None:
+        """Start as secondary of the primary on that port, which may notify it."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._start(primary, "action: [notify, transfer]", "master: other", "")
+
+    def _start(self, other: int, allowed: str, role: str, server: str) -> None:
+        text = KNOT.format(
+            directory=self._directory,
+            address=ADDRESS,
+            port=self.port,
+            key=self._key,
+            other=other,
+            allowed=allowed,
+            origin=self._origin,
+            role=role,
+            server=server,
+        )
+        write_private(self._directory / "knot.conf", text)
+        self.restart()
+
+    def restart(self) -> None:
+        """Start it, again after it was killed too, and wait until it answers."""
+        self.process.start()
+        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=True), START_SECONDS)
+
+    def control(self, *words: str) -> str:
+        """What knotc says to these words. Raises Failed."""
+        return run(program("knotc"), "-c", str(self._directory / "knot.conf"), "--blocking", *words)
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
