@@ -17,11 +17,20 @@ class Tsig:
 
 
 @value
+class Transfer:
+    """Where the zone can be had as a whole (AXFR), where that is not the server that takes updates."""
+
+    server: str
+    port: int = 53
+    tsig: Tsig | None = None
+
+
+@value
 class Dns:
     """One `dns:` entry. `nameservers`: "host" or "host:port", empty for the zone's own NS; `serve_limit` in seconds.
 
     `view`: the name of this face of a zone that has several; `addresses`: those of A's and B's that it shows, empty for
-    all of them.
+    all of them. `transfer` is None where the zone is transferred from `server` with its key.
     """
 
     driver: str
@@ -34,6 +43,7 @@ class Dns:
     serve_limit: float = 600.0
     view: str = ""
     addresses: tuple[str, ...] = ()
+    transfer: Transfer | None = None
 
 
 @value

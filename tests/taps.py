@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 import dns.message
+import dns.tsig
 from servers import HOST
 
 from lbmigrate.lab.process import freeport
+
+Made = dns.message.Message | bytes | list[bytes] | None
 
 
 def is_update(wire: bytes) -> bool:
@@ -88,10 +91,13 @@ def send(port: int, wire: bytes) -> bytes:
 
 
 class Fake:
-    """A name server over UDP and TCP on one port whose answers are made by `answer(query)`; None is silence."""
+    """A name server over UDP and TCP on one port whose answers are made by `answer(query)`; None is silence.
 
-    def __init__(self, answer: Callable[[dns.message.Message], dns.message.Message | bytes | None]) -> None:
-        self.answer = answer
+    Over TCP it may be many messages, and the end of the connection. `key`: what its questions are signed with.
+    """
+
+    def __init__(self, answer: Callable[[dns.message.Message], Made], key: dns.tsig.Key | None = None) -> None:
+        self.answer, self._key = answer, key
         self.port = freeport(HOST)
         self.at = f"{HOST}:{self.port}"
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -101,8 +107,8 @@ class Fake:
         for thread in self._threads:
             thread.start()
 
-    def _wire(self, asked: bytes) -> bytes | None:
-        made = self.answer(dns.message.from_wire(asked))
+    def _wire(self, asked: bytes) -> bytes | list[bytes] | None:
+        made = self.answer(dns.message.from_wire(asked, keyring=self._key))
         return made.to_wire() if isinstance(made, dns.message.Message) else made
 
     def _datagrams(self) -> None:
@@ -111,7 +117,7 @@ class Fake:
                 asked, peer = self._udp.recvfrom(4096)
                 if not asked:
                     return  # shut down
-                if (wire := self._wire(asked)) is not None:
+                if isinstance(wire := self._wire(asked), bytes):
                     self._udp.sendto(wire, peer)
 
     def _streams(self) -> None:
@@ -120,8 +126,12 @@ class Fake:
                 talk, _ = self._tcp.accept()
                 with contextlib.suppress(OSError), talk:
                     for asked in frames(talk):
-                        if (wire := self._wire(asked)) is not None:
-                            talk.sendall(struct.pack("!H", len(wire)) + wire)
+                        made = self._wire(asked)
+                        for wire in made if isinstance(made, list) else [made]:
+                            if wire is not None:
+                                talk.sendall(struct.pack("!H", len(wire)) + wire)
+                        if isinstance(made, list):
+                            break
 
     def close(self) -> None:
         """End it."""

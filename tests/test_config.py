@@ -17,7 +17,7 @@ from lbmigrate import config
 from lbmigrate.config.declaration import FILE
 from lbmigrate.difference import difference
 from lbmigrate.errors import Usage
-from lbmigrate.spec import Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
+from lbmigrate.spec import Config, Dns, GateSpec, Retire, Soft, Stage, Transfer, Tsig
 from lbmigrate.value import from_json, replace, to_json
 
 ROOT = Path(__file__).parent.parent
@@ -281,6 +281,22 @@ def test_nameservers(file: Path, written: str, server: str) -> None:
 @pytest.mark.parametrize("written", ["'192.0.2.9:0'", "'ns1:x'", "'[192.0.2.1'", "'ns1:53:53'", "''", "192.0.2"])
 def test_what_is_no_nameserver(file: Path, written: str) -> None:
     assert refusal(file, swapped('"192.0.2.54:5300"', written)).startswith("23: dns: nameservers: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "transfer"),
+    [
+        ("{}", Transfer("192.0.2.53", 5353, Tsig("lbmigrate-key", "hmac-sha256", "env:LBMIGRATE_TSIG"))),
+        (
+            "{server: hidden.example.com, tsig: {name: k, secret: env:K}}",
+            Transfer("hidden.example.com", 53, Tsig("k", "hmac-sha256", "env:K")),
+        ),
+        ("{port: 54}", Transfer("192.0.2.53", 54, Tsig("lbmigrate-key", "hmac-sha256", "env:LBMIGRATE_TSIG"))),
+    ],
+)
+def test_a_transfer_takes_from_its_entry_what_it_is_not_given(file: Path, written: str, transfer: Transfer) -> None:
+    text = swapped("    port: 53\n", f"    port: 5353\n    transfer: {written}\n")
+    assert load(file, text).bound.dns[0].transfer == transfer
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lbmigrate.config import values
 from lbmigrate.config.text import FilePath, Wrong, text_of, usage, words
 from lbmigrate.model import Probe, Side
-from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Tsig
+from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Transfer, Tsig
+from lbmigrate.value import replace
 
 if TYPE_CHECKING:
     from lbmigrate.config.kinds import Schema, Table
@@ -161,13 +162,20 @@ def _process(how: Table, beside: str) -> tuple[tuple[str, str], ...]:
 
 
 def _dns(entry: Table, beside: str) -> Dns:
-    return Dns(
+    found = Dns(
         driver=entry.get("driver"),
         zone=entry.get("zone"),
         tsig=_tsig(entry.get("tsig"), beside) if "tsig" in entry else None,
         nameservers=entry.all("nameservers"),
         **_given(entry, "server", "port", "scheme", "serve_limit"),
     )
+    return replace(found, transfer=_transfer(entry.get("transfer"), found, beside)) if "transfer" in entry else found
+
+
+def _transfer(given: Table, entry: Dns, beside: str) -> Transfer:
+    port = Transfer("").port if "server" in given else entry.port
+    key = _tsig(given.get("tsig"), beside) if "tsig" in given else entry.tsig
+    return Transfer(given.get("server", entry.server), given.get("port", port), key)
 
 
 def _tsig(tsig: Table, beside: str) -> Tsig:

@@ -97,6 +97,14 @@ TSIG = Map(
     }
 )
 
+TRANSFER = Map(
+    {
+        "server": Field(Word(hosts.host, STRING, NUMERIC), "its server; default: the one that takes updates"),
+        "port": Field(PORT, "its port; default: 53, or the entry's own where the server is"),
+        "tsig": Field(TSIG, "its key; default: the entry's own"),
+    }
+)
+
 DNS = Map(
     {
         "driver": Field(Choice("rfc2136", "route53"), "how the zone is written", True),
@@ -104,6 +112,7 @@ DNS = Map(
         "server": Field(Word(hosts.host, STRING, NUMERIC), "rfc2136: the primary that takes updates"),
         "port": Field(PORT, "rfc2136: its port; default 53"),
         "tsig": Field(TSIG, "rfc2136: the key that signs every message"),
+        "transfer": Field(TRANSFER, "rfc2136: where the whole zone can be had (AXFR); default: server, with tsig"),
         "scheme": Field(
             Choice("auto", "addresses", "lua", "srv", "names"), "how a weight becomes records; default auto"
         ),

@@ -14,7 +14,7 @@ SIDE_KEYS = {
     "external": SIDE_COMMON | {"up", "down", "health"},
 }
 SIDE_NEEDS = {"haproxy": ("config", "socket"), "external": ()}
-DNS_KEYS = {"rfc2136": {"driver", "zone", "server", "port", "tsig", "scheme", "nameservers", "serve_limit"}}
+DNS_KEYS = {"rfc2136": {"driver", "zone", "server", "port", "tsig", "scheme", "nameservers", "serve_limit", "transfer"}}
 SCHEMES = ("auto", "addresses")
 MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B from a good one
 

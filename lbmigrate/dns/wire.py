@@ -16,7 +16,11 @@ from collections.abc import Callable, Sequence
 
 import dns.exception
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 import dns.rdtypes.ANY.TSIG
 import dns.tsig
 
@@ -26,6 +30,10 @@ from lbmigrate.spec import Dns, Tsig
 
 WINDOW = 32  # questions under way at once: their answers fit the socket's buffers, so neither side waits for the other
 PIECE = 65536
+HEADER = 12  # bytes (RFC 1035 section 4.1.1)
+QR = 0x80  # in the header's third byte: an answer
+RR_FIXED = 10  # bytes of a record between its owner and its data (RFC 1035 section 4.1.3)
+UNSIGNED = 99  # messages in a row of a signed transfer that may go without a signature (RFC 8945 section 5.3.1)
 
 
 class Unsigned(Denied):
@@ -86,6 +94,11 @@ class Primary:
                 replies += self._exchange(messages[start : start + WINDOW], key, self._clock() + timeout)
             return replies
 
+    def stream(self, question: dns.message.Message, timeout: float) -> "Stream":
+        """Send a question whose answer is many messages; `timeout` in seconds for each of them. Not for two threads,
+        and nothing else may be asked before `close`. Raises as `ask` does."""
+        return Stream(self, question, timeout, self._signing())
+
     def close(self) -> None:
         """Close the connection; the next `ask` opens one."""
         if self._socket is not None:
@@ -114,13 +127,14 @@ class Primary:
                 found[asked.id] = self._open(wire, asked, key)
             return [found[message.id] for message in messages]
         except OSError as wrong:
-            self.close()
-            raise Unreachable(
-                f"asking {self.where} over TCP: {_why(wrong)}; is the server up and reachable?"
-            ) from wrong
+            raise self._lost(wrong) from wrong
         except BaseException:
             self.close()  # answers may still be under way on it
             raise
+
+    def _lost(self, wrong: OSError) -> Unreachable:
+        self.close()
+        return Unreachable(f"asking {self.where} over TCP: {_why(wrong)}; is the server up and reachable?")
 
     def _send(self, wires: Sequence[bytes], until: float) -> None:
         if self._socket is not None and select.select([self._socket], [], [], 0)[0]:
@@ -168,6 +182,64 @@ class Primary:
         except (dns.exception.DNSException, ValueError, struct.error):
             return Unreachable(f"asking {self.where}: an unreadable answer ({type(wrong).__name__}); try again")
         return _verdict(f"asking {self.where} about {self._entry.zone}", self.key, reply, asked, wrong)
+
+
+class Stream:
+    """The messages of one long answer as they come, and the chain of their signatures (RFC 8945 section 5.3.1)."""
+
+    def __init__(
+        self, primary: Primary, question: dns.message.Message, timeout: float, key: dns.tsig.Key | None
+    ) -> None:
+        self._primary, self._asked, self._timeout, self._key = primary, question, timeout, key
+        self._context: dns.tsig.HMACTSig | dns.tsig.GSSTSig | None = None
+        self._unsigned = 0
+        try:
+            primary._send([_signed(question, key)], primary._clock() + timeout)
+        except OSError as wrong:
+            raise primary._lost(wrong) from wrong
+
+    def receive(self) -> bytes:
+        """The next message, which may still be anybody's. Raises Unreachable."""
+        try:
+            wire = self._primary._receive(self._primary._clock() + self._timeout)
+        except OSError as wrong:
+            raise self._primary._lost(wrong) from wrong
+        if len(wire) < HEADER or wire[:2] != self._asked.id.to_bytes(2, "big") or not wire[2] & QR:
+            raise Unreachable(f"asking {self._primary.where}: an answer to no question; see what answers there")
+        return wire
+
+    def verify(self, wire: bytes, tsig: int) -> None:
+        """Prove the message and all before it; `tsig` is where its TSIG record begins, 0 where it has none.
+
+        A message without one is proven by the next that has one. Raises Unsigned, Denied.
+        """
+        if self._key is None:
+            return
+        if not tsig and self._context is not None and self._unsigned < UNSIGNED:
+            self._context.update(wire)  # type: ignore[no-untyped-call]
+            self._unsigned += 1
+            return
+        try:
+            self._context, self._unsigned = self._proven(wire, tsig, self._key), 0
+        except (dns.exception.DNSException, ValueError, struct.error) as wrong:
+            raise self._primary._rejected(wire, self._asked, wrong) from wrong
+
+    def _proven(self, wire: bytes, tsig: int, key: dns.tsig.Key) -> dns.tsig.HMACTSig | dns.tsig.GSSTSig | None:
+        if not tsig:
+            raise dns.tsig.BadSignature
+        owner, used = dns.name.from_wire(wire, tsig)
+        at = tsig + used + RR_FIXED
+        rdata = dns.rdata.from_wire(dns.rdataclass.ANY, dns.rdatatype.TSIG, wire, at, len(wire) - at)
+        assert isinstance(rdata, dns.rdtypes.ANY.TSIG.TSIG)
+        now = int(time.time())
+        return dns.tsig.validate(wire, key, owner, rdata, now, self._asked.mac, tsig, self._context, True)  # type: ignore[no-untyped-call,no-any-return]
+
+    def end(self) -> None:
+        """No more messages: the last one must have been signed. Raises Unsigned."""
+        if self._unsigned:
+            raise Unsigned(
+                f"asking {self._primary.where}: the answer's last message is not signed; see what answers there"
+            )
 
 
 def _verdict(
