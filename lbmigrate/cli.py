@@ -224,6 +224,16 @@ _verb(
     click.option("--virtual", is_flag=True, help="Simulated parts on a virtual clock."),
     click.option("--keep", metavar="DIR", default="", help="Keep the laboratory's files there."),
 )
+_verb(
+    "policy",
+    """Print the least that the server must allow the key of each `dns:` entry; change nothing.
+
+    \b
+    Example:
+      lbmigrate policy --server bind
+    """,
+    click.option("--server", type=click.Choice(["bind", "knot", "powerdns"]), help="Only for that server."),
+)  # fmt: skip
 _verb("schema", "JSON Schema of the config file.")
 _verb(
     "completion",

@@ -150,8 +150,13 @@ def _choices(can: tuple[int, ...]) -> str:
 
 
 def nearest(bound: Bound, originals: tuple[Held, ...]) -> Bound:
-    """The same with every stage at its nearest attainable weight (never 0; the last stays 100)."""
+    """The same with every stage at its nearest attainable weight (never 0; the last stays 100).
+
+    Where none is attainable it stays as it is, for `obstacles` to say why.
+    """
     can = [weight for weight in attainable(bound, originals) if weight > 0]
+    if not can:
+        return bound
     taken = {}
     for stage in bound.stages:
         weight = min(can, key=lambda one: (abs(one - stage.weight), one))

@@ -460,6 +460,23 @@ def abandon(common: Common, dry_run: bool, yes: bool) -> int:
 # ---------------------------------------------------------------- the rest
 
 
+def policy(common: Common, server: str | None) -> int:
+    """See the command line's help."""
+    from lbmigrate import policy as rules
+    from lbmigrate.needed import needs
+
+    kinds = [server] if server else list(rules.SERVERS)
+    with _at_work(common, changes=False) as (engine, parts, chosen):
+        found = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
+    if common.output == "json":
+        click.echo(
+            json.dumps([rules.document(where, each, kinds) for where, each in found.items()], ensure_ascii=False)
+        )
+    else:
+        click.echo("\n\n".join(rules.text(each, kinds) for each in found.values()))
+    return 0
+
+
 def schema(common: Common) -> int:
     """See the command line's help."""
     del common

@@ -572,6 +572,7 @@ SHORT = [
     ("none", ("status",)),
     ("none", ("plan",)),
     ("none", ("check",)),
+    ("none", ("policy",)),
     ("none", ("start", "--dry-run")),
     ("under way", ("shift", "--weight", "100", "--dry-run")),
     ("done", ("run",)),

@@ -101,6 +101,12 @@ def test_the_nearest_stages_are_attainable_ascending_and_never_0() -> None:
     assert build(near, (held(),)).forward[-1] == RELEASE
 
 
+def test_where_no_weight_is_attainable_the_stages_stay_for_the_obstacle_to_be_told() -> None:
+    six = bound(b=("2001:db8::b",))
+    assert plans.nearest(six, (held(),)) == six
+    assert plans.obstacles(six, (held(),))
+
+
 def test_the_way_back_puts_every_claimed_batch_back() -> None:
     restores = (Write(0, "restore"), Write(1, "restore"))
     assert plans.backward((1, 0), (), True) == (*restores, Drain("b"), Stop("b"))
