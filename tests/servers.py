@@ -135,22 +135,31 @@ options {{
   directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
   listen-on port {port} {{ {host}; }}; listen-on-v6 {{ none; }};
   recursion no; dnssec-validation no; empty-zones-enable no; allow-query {{ any; }};
-  notify {notify}; notify-delay 0; startup-notify-rate 1000; serial-query-rate 1000;
+  notify {notify}; notify-delay 0; startup-notify-rate 1000; serial-query-rate 1000; {options}
 }};
 controls {{ inet {host} port {control} allow {{ 127.0.0.0/8; }} keys {{ "lbm"; }}; }};
-zone "lab.test" {{ file "zone"; check-names ignore; allow-transfer {{ key "lbm"; }}; {role} }};
+zone "lab.test" {{ file "zone"; allow-transfer {{ key "lbm"; }}; {role} }};
 """
 
 
 def named(
-    directory: Path, zone: str = ZONE, policy: str = 'allow-update { key "lbm"; };', extra: str = "", notify: int = 0
+    directory: Path,
+    zone: str = ZONE,
+    policy: str = 'allow-update { key "lbm"; };',
+    extra: str = "",
+    notify: int = 0,
+    options: str = "",
+    checks: str = "ignore",
 ) -> Server:
-    """A running primary; `policy` says who may update, `extra` goes into the zone's clause, NOTIFY to port `notify`."""
-    role = f"type primary; {policy} {extra}"
+    """A running primary; `policy` says who may update, `extra` goes into the zone's clause, `options` into that one.
+
+    NOTIFY goes to port `notify`; `checks`: what is done about names that are no host names.
+    """
+    role = f"type primary; check-names {checks}; {policy} {extra}"
     told = f"also-notify {{ {HOST} port {notify}; }};" if notify else ""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "zone").write_text(zone)
-    return _named(directory, role + told, freeport(HOST), "explicit" if notify else "no").start()
+    return _named(directory, role + told, freeport(HOST), "explicit" if notify else "no", options).start()
 
 
 def secondary(directory: Path, port: int, primary: Server) -> Server:
@@ -160,10 +169,17 @@ def secondary(directory: Path, port: int, primary: Server) -> Server:
     return _named(directory, role, port, "no").start()
 
 
-def _named(directory: Path, role: str, port: int, notify: str) -> Server:
+def _named(directory: Path, role: str, port: int, notify: str, options: str = "") -> Server:
     control = freeport(HOST)
     text = NAMED.format(
-        secret=KEY.secret, directory=directory, port=port, host=HOST, control=control, role=role, notify=notify
+        secret=KEY.secret,
+        directory=directory,
+        port=port,
+        host=HOST,
+        control=control,
+        role=role,
+        notify=notify,
+        options=options,
     )
     (directory / "named.conf").write_text(text)
     (directory / "rndc.key").write_text(f'key "lbm" {{ algorithm {KEY.algorithm}; secret "{KEY.secret}"; }};\n')

@@ -26,6 +26,7 @@ SINGLE_TYPES = frozenset({RdataType.CNAME, RdataType.DNAME, RdataType.SOA})
 BESIDE_CNAME = frozenset({RdataType.CNAME, RdataType.KEY, *SIGNED_TYPES})
 META_TYPES = frozenset({RdataType.ANY, RdataType.AXFR, RdataType.IXFR, RdataType.MAILA, RdataType.MAILB})
 SERIAL_SPACE = 2**32
+MOST_RECORDS = 100  # in one RRset: BIND's max-records-per-type
 
 
 def update(zone: Zone, message: dns.update.UpdateMessage) -> tuple[Rcode, Zone]:
@@ -36,6 +37,8 @@ def update(zone: Zone, message: dns.update.UpdateMessage) -> tuple[Rcode, Zone]:
     nodes = dict(zone.nodes)
     for one in message.update:
         _apply(Zone(zone.origin, nodes), one)
+    if any(len(held) > MOST_RECORDS for one in message.update for held in nodes.get(one.name, {}).values()):
+        return Rcode.SERVFAIL, zone
     nodes = {name: node for name, node in nodes.items() if node}
     return Rcode.NOERROR, zone if _same(nodes, zone.nodes) else _numbered(zone, nodes)
 
