@@ -131,10 +131,18 @@ def attainable_each(bound: Bound, originals: tuple[Held, ...]) -> list[tuple[Hel
     ]
 
 
+def by_type(bound: Bound, held: Held, way: Way, can: frozenset[int]) -> dict[str, frozenset[int]]:
+    """The weights that each RRset of a name attains by itself; `can`: what the name does."""
+    if way.how == "names":
+        return {rrset.rtype: can for rrset in held.rrsets}
+    alone = [(rrset.rtype, replace(held, rrsets=(rrset,))) for rrset in held.rrsets]
+    return {rtype: schemes.attainable(way.how, one, *sides(bound, held)) for rtype, one in alone}
+
+
 def obstacles(bound: Bound, originals: tuple[Held, ...]) -> tuple[str, ...]:
     """Why this migration cannot be planned, a line each; empty when it can."""
     chosen = zip(originals, ways(bound, originals), strict=True)
-    found = [why for held, one in chosen if (why := schemes.unfit(one.how, held, *sides(bound, held)))]
+    found = [why for held, one in chosen if (why := _unfit(bound, held, one.how))]
     if found:
         return tuple(found)
     can = attainable(bound, originals)
@@ -143,6 +151,11 @@ def obstacles(bound: Bound, originals: tuple[Held, ...]) -> tuple[str, ...]:
         one = "is" if len(lost) == 1 else "are"
         return (f"weight {', '.join(lost)} {one} not attainable with these records: {_choices(can)}",)
     return ()
+
+
+def _unfit(bound: Bound, held: Held, how: str) -> str:
+    scheme = entry_of(bound, held).scheme
+    return schemes.misfit(scheme, how, held) or schemes.unfit(how, held, *sides(bound, held))
 
 
 def _choices(can: tuple[int, ...]) -> str:

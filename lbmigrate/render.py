@@ -1,5 +1,6 @@
 """State as text and as the status document. Pure: from the journal alone."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -26,8 +27,25 @@ from lbmigrate.events import (
 from lbmigrate.facts import present, turned_at, verdict
 from lbmigrate.fold import State
 from lbmigrate.model import RRset, Side
-from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write, entry_of, lowered
+from lbmigrate.plan import (
+    Drain,
+    Plan,
+    Prove,
+    Soak,
+    StandUp,
+    Step,
+    Stop,
+    Turn,
+    Write,
+    attainable_each,
+    by_type,
+    entry_of,
+    lowered,
+)
 from lbmigrate.schemes import share
+from lbmigrate.value import replace
+
+SHOWN = 3  # names on one line
 
 
 def iso(at: float | None) -> str | None:
@@ -265,12 +283,21 @@ def _known(number: object) -> object:
 def steps_text(steps: tuple[Step, ...], cursor: int) -> list[str]:
     """The list of steps, one line each, with a mark at the cursor (writes of several batches on one line)."""
     lines: list[str] = []
-    for index, step in enumerate(steps):
-        if isinstance(step, Write) and step.batch:
-            continue
-        mark = ">" if index == cursor else "x" if index < cursor else " "
+    for (first, step), (following_, _) in zip(runs(steps), [*runs(steps)[1:], (len(steps), None)], strict=True):
+        mark = ">" if first <= cursor < following_ else "x" if first < cursor else " "
         lines.append(f"  {mark} {tell_step(step)}")
     return lines
+
+
+def runs(steps: tuple[Step, ...]) -> list[tuple[int, Step]]:
+    """The steps with their places; of the writes that do the same to one batch after the other, the first."""
+    found: list[tuple[int, Step]] = []
+    before: Step | None = None
+    for index, step in enumerate(steps):
+        if not (isinstance(step, Write) and isinstance(before, Write) and replace(before, batch=step.batch) == step):
+            found.append((index, step))
+        before = step
+    return found
 
 
 def plan_text(plan: Plan, rows: list[tuple[str, str, str, str]], digest: str, can: tuple[int, ...]) -> str:
@@ -280,12 +307,54 @@ def plan_text(plan: Plan, rows: list[tuple[str, str, str, str]], digest: str, ca
     lines = [
         f"{plan.bound.migration}: {len(plan.originals)} name(s) from {' '.join(plan.bound.a.addresses)}"
         f" to {' '.join(plan.bound.b.addresses)}",
-        f"attainable weights: {' '.join(map(str, can))}",
+        f"attainable weights: {weights(can)}",
+        *_each_text(plan),
         f"digest: {digest}",
         "",
     ]
     lines += ["  ".join(["", *map(str.ljust, row, widths)]).rstrip() for row in (head, *rows)]
     return "\n".join(lines)
+
+
+def weights(can: Iterable[int]) -> str:
+    """Weights in a row, whole percents without a gap as `0..100`."""
+    found: list[list[int]] = []
+    for weight in sorted(can):
+        if found and weight == found[-1][-1] + 1:
+            found[-1].append(weight)
+        else:
+            found.append([weight])
+    return " ".join(f"{run[0]}..{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in found)
+
+
+def each(plan: Plan) -> list[dict[str, Any]]:
+    """How each name is moved, and the weights that it attains in each of its RRsets."""
+    found = zip(attainable_each(plan.bound, plan.originals), plan.ways, strict=True)
+    return [
+        {
+            "name": held.name,
+            **({"view": held.view} if held.view else {}),
+            "scheme": way.how,
+            "types": sorted(held.by_type),
+            "attainable": sorted(can),
+            "by_type": {rtype: sorted(one) for rtype, one in by_type(plan.bound, held, way, can).items()},
+        }
+        for (held, can), way in found
+    ]
+
+
+def _each_text(plan: Plan) -> list[str]:
+    """A line for each way of moving and what it attains; names that are alike stand on one line."""
+    alike: dict[str, list[str]] = {}
+    for one in each(plan):
+        types = ", ".join(f"{rtype} {weights(can)}" for rtype, can in one["by_type"].items())
+        alike.setdefault(f"{one['scheme']}: {types}", []).append(one["name"])
+    return [f"  {_some(names)}  {line}" for line, names in alike.items()]
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 
 
 def ttl_of(plan: Plan) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from lbmigrate.gate import pairs_range
 from lbmigrate.plan import Drain, Plan, Soak, Stop, Turn, Write
-from lbmigrate.render import clock, span, tell_step, ttl_of
+from lbmigrate.render import clock, runs, span, tell_step, ttl_of
 from lbmigrate.spec import Soft
 from lbmigrate.value import value
 
@@ -24,15 +24,14 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
     rate = min((probe.rate for probe in soft.probes), default=1.0)
     few, many = pairs_range(soft.gate)
     shown = retired = False
-    rested = 0.0
+    rested = leaving = 0.0
     lines: list[Due] = []
-    for step in plan.forward:
+    for _, step in runs(plan.forward):
         least = most = 0.0
         match step:
-            case Write(batch, target):
-                if batch:
-                    continue
+            case Write(_, target):
                 shown = shown or target == "weight"
+                leaving = during + margin if target == "leave" else leaving
             case Turn():
                 least = most = before + margin if during < before else 0.0
             case Soak():
@@ -40,7 +39,7 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
                 least, most = max(rest, few / rate), max(rest, many / rate)
                 rested = least - during - margin  # A may be idle already while the last stage soaks
             case Drain():
-                least, most = max(0.0, soft.retire.idle_for - rested), soft.retire.limit
+                least, most = max(leaving, soft.retire.idle_for - rested), soft.retire.limit
             case Stop():
                 retired = True
             case _:

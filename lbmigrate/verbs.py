@@ -215,7 +215,8 @@ def _print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     can = attainable(plan.bound, plan.originals)
     if common.output == "json":
         steps = [{"step": d.step, "least_seconds": d.least, "most_seconds": d.most, "undo": d.undo} for d in due]
-        click.echo(json.dumps({"plan": digest(plan), "attainable": list(can), "steps": steps}, ensure_ascii=False))
+        doc = {"plan": digest(plan), "attainable": list(can), "names": render.each(plan), "steps": steps}
+        click.echo(json.dumps(doc, ensure_ascii=False))
     else:
         click.echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
     return 0

@@ -214,4 +214,4 @@ def embedded(directory: Path, zone: str = ZONE) -> Server:
     return Server("embedded", Process(argv, directory / "embedded.log"), port).start()
 
 
-KINDS: dict[str, Callable[[Path], Server]] = {"named": named, "knotd": knotd, "pdns": pdns, "embedded": embedded}
+KINDS: dict[str, Callable[..., Server]] = {"named": named, "knotd": knotd, "pdns": pdns, "embedded": embedded}

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +41,7 @@ from lbmigrate.model import Applied, Records, Side
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Stop, Turn, Write
 from lbmigrate.render import (
     document,
+    each,
     entry_json,
     entry_text,
     following,
@@ -51,6 +53,7 @@ from lbmigrate.render import (
     steps_text,
     tell_step,
     ttl_of,
+    weights,
 )
 from lbmigrate.schedule import rows, schedule
 from lbmigrate.spec import Bound, Dns, Retire, Stage, Tsig
@@ -210,14 +213,49 @@ def test_every_step_has_words_of_its_own() -> None:
 def test_a_plan_shows_steps_times_and_what_undo_costs() -> None:
     due = schedule(PLAN, soft())
     text = plan_text(PLAN, rows(due, NOW), plans.digest(PLAN), (0, 50, 100))
-    assert "attainable weights: 0 50 100" in text
+    assert "attainable weights: 0 50 100\n  www.example.com.  addresses: A 0 50 100\n" in text
     assert plans.digest(PLAN) in text
     words = [line.split("  ")[1].strip() for line in text.splitlines() if line.startswith("  ")]
-    assert [tell_step(step) for step in PLAN.forward] == words[1:]
+    assert [tell_step(step) for step in PLAN.forward] == words[2:]
     undo = {one.step: one.undo for one in due}
     assert undo["claim the names, lower the TTL"] == "at once"
     assert undo["soak at 50"] == "complete within 65 s"
     assert undo["restore the TTL, remove the fence"] == "none: A is gone"
+
+
+@pytest.mark.parametrize(
+    ("can", "text"), [((), ""), ((0, 50, 100), "0 50 100"), (range(101), "0..100"), ((0, 1, 3, 4, 5, 9), "0 1 3..5 9")]
+)
+def test_weights_in_a_row_are_one_range(can: Iterable[int], text: str) -> None:
+    assert weights(can) == text
+
+
+def test_a_plan_says_how_each_name_is_moved_and_what_each_of_its_rrsets_attains() -> None:
+    names = tuple(f"n{i}.example.com." for i in range(5))
+    a4, b4 = tuple(f"192.0.2.{10 + i}" for i in range(4)), tuple(f"192.0.2.{20 + i}" for i in range(4))
+    dual = [held(rrset(*a4, name=name), rrset("2001:db8::a", name=name), name=name) for name in names]
+    config = bound((*a4, "2001:db8::a"), (*b4, "2001:db8::b"), names=names)
+    plan = plans.build(config, tuple(dual))
+    text = plan_text(plan, [], "", (0, 50, 100))
+    line = "A 0 20 25 40 50 60 75 80 100, AAAA 0 50 100"
+    assert f"  n0.example.com., n1.example.com., n2.example.com. and 2 more  addresses: {line}" in text
+    assert each(plan)[0]["attainable"] == [0, 50, 100]
+    whole = plans.build(
+        replace(config, dns=(replace(config.dns[0], scheme="names"),), stages=(Stage(100),)), tuple(dual)
+    )
+    assert "  names: A 0 20 40 60 80 100" in plan_text(whole, [], "", ())
+
+
+def test_writes_that_do_the_same_to_several_batches_are_one_line_and_the_mark_stays_on_it() -> None:
+    steps = (
+        Write(0, "claim"),
+        Write(1, "claim"),
+        Write(1, "weight", 0),
+        Write(0, "weight", 50),
+        Write(1, "weight", 50),
+    )
+    assert steps_text(steps, 1) == ["  > claim the names, lower the TTL", "    weight 0", "    weight 50"]
+    assert steps_text(steps, 4)[1:] == ["  x weight 0", "  > weight 50"]
 
 
 def test_a_plan_counts_the_old_ttl_the_caches_and_the_evidence() -> None:

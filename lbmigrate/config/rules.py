@@ -15,7 +15,6 @@ SIDE_KEYS = {
 }
 SIDE_NEEDS = {"haproxy": ("config", "socket"), "external": ()}
 DNS_KEYS = {"rfc2136": {"driver", "zone", "server", "port", "tsig", "scheme", "nameservers", "serve_limit", "transfer"}}
-SCHEMES = ("auto", "addresses")
 MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B from a good one
 
 
@@ -66,12 +65,10 @@ def _side(side: Table) -> Iterator[Finding]:
 
 
 def _entry(entry: Table) -> Iterator[Finding]:
-    driver, scheme = entry.get("driver"), entry.get("scheme", "auto")
+    driver = entry.get("driver")
     if driver not in DNS_KEYS:
         yield entry.at("driver"), _absent(f"driver {driver}", f"use {' or '.join(DNS_KEYS)}")
         return
-    if scheme not in SCHEMES:
-        yield entry.at("scheme"), _absent(f"scheme {scheme}", f"use {' or '.join(SCHEMES)}")
     for key in entry.entries.keys() - DNS_KEYS[driver]:
         yield entry.at(key), f"the key `{key}` does not belong to driver {driver}; remove it"
     if "server" not in entry:

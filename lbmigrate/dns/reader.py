@@ -9,12 +9,13 @@ import dns.rcode
 import dns.rrset
 import tenacity
 
-from lbmigrate.dns import update
+from lbmigrate.dns import snapshot, transfer, update
 from lbmigrate.dns.reading import Asked, Question, Seen, interpret, placed, questions, rrset, unproven
 from lbmigrate.dns.records import fence_name, name_of
 from lbmigrate.dns.wire import Primary, server_time
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.model import Held, Records
+from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
 ATTEMPTS = 2
@@ -27,16 +28,18 @@ T = TypeVar("T")
 class Reader:
     """Reads whole names of one zone; a question without a usable answer is asked twice."""
 
-    def __init__(self, primary: Primary, zone: dns.name.Name, timeout: float, view: str = "") -> None:
+    def __init__(self, entry: Dns, primary: Primary, timeout: float) -> None:
+        self._entry = entry
         self._primary = primary
-        self._zone = zone
+        self._zone = name_of(entry.zone)
         self._timeout = timeout
-        self._asked = Asked(primary.where, primary.key, zone, view)
+        self._asked = Asked(primary.where, primary.key, self._zone, entry.view)
 
     def read(self, names: Sequence[str]) -> Records:
         """What `model.Zone.read` promises."""
         asked = [self.name(name) for name in names]
-        return _twice(lambda: self._steady(asked))
+        once = self._transferred if self._entry.scheme == "lua" else self._once
+        return _twice(lambda: self._steady(asked, once))
 
     def lookup(self, owner: dns.name.Name, rtype: str) -> dns.rrset.RRset | None:
         """Any RRset of the zone, None where the zone proves that there is none. Raises Unreachable, Denied."""
@@ -57,11 +60,13 @@ class Reader:
             f" {self._primary.key}; allow that key these names and types, or unfreeze the zone (rndc thaw)"
         )
 
-    def _steady(self, names: list[dns.name.Name]) -> Records:
+    def _steady(
+        self, names: list[dns.name.Name], once: Callable[[list[dns.name.Name]], tuple[Records, bool]]
+    ) -> Records:
         """One moment of the zone: the SOA stands still around the read, or two reads in a row show the same."""
         before = None
         for _ in range(STEADY_ATTEMPTS):
-            records, steady = self._once(names)
+            records, steady = once(names)
             if steady or records.held == before:
                 return records
             before = records.held
@@ -83,6 +88,12 @@ class Reader:
         seen = {name: interpret(self._asked, name, part) for name, part in parts.items()}
         held = {name: self._own(name, one) for name, one in seen.items()}
         return Records(tuple(held[name] for name in names), after, server_time(last)), before == after
+
+    def _transferred(self, names: list[dns.name.Name]) -> tuple[Records, bool]:
+        """The same from a zone transfer, and whether it is of the moment of the primary's SOA."""
+        soa, held = snapshot.read(transfer.records(self._entry), self._zone, names, self._entry.view)
+        reply = self._ask([Question(self._zone, "SOA")])[0]
+        return Records(tuple(held), self._soa(reply), server_time(reply)), self._soa(reply) == soa
 
     def _place(self, parts: dict[dns.name.Name, list[dns.message.Message]]) -> None:
         """Every name in this very zone, by its own answers or by asking for its SOA. Raises Denied, Unreachable."""

@@ -4,13 +4,14 @@ The rule: "no record" is believed only from an authoritative, complete, negative
 (RFC 2308 section 2). Anything less is an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdatatype
 import dns.rrset
 
@@ -80,14 +81,15 @@ def interpret(asked: Asked, name: dns.name.Name, replies: Sequence[dns.message.M
     found = [alias] if alias else found
     at = Question(fence_name(name), "TXT")
     records = rrset(asked, at, txt)
-    strings = strings_of(records) if records else []
-    mark = _fence(name, strings)
+    mark = fence_in(name, records or ())
     held = Held(text_of(name), tuple(sorted(map(rrset_of, found), key=lambda one: one.rtype)), mark, asked.view)
     sure = mark is not None or name == asked.zone or txt.rcode() == dns.rcode.NXDOMAIN
     return Seen(held, sure, bool(txt.answer) and mark is None)
 
 
-def _fence(name: dns.name.Name, strings: list[tuple[str, ...]]) -> Fence | None:
+def fence_in(name: dns.name.Name, records: Iterable[dns.rdata.Rdata]) -> Fence | None:
+    """The fence among TXT records in its place, None where they are not ours. Raises Drifted for an edited one."""
+    strings = strings_of(records)
     if not any(fence.marked(one) for one in strings):
         return None
     where = f"reading {fence.owner(text_of(name))} TXT"

@@ -37,7 +37,7 @@ class Rfc2136:
         self._timeout = timeout
         self._update_timeout = update_timeout
         self._primary = Primary(entry)
-        self._reader = Reader(self._primary, self._zone, timeout, entry.view)
+        self._reader = Reader(entry, self._primary, timeout)
         self._servers = nameservers.Directory(entry, self._reader.lookup, time.monotonic)
 
     def close(self) -> None:

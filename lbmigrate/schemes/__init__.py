@@ -34,6 +34,13 @@ def way(scheme: str, original: Held) -> str:
     return "whole"
 
 
+def misfit(scheme: str, how: str, original: Held) -> str:
+    """Why the entry's scheme is none for such a name, or ""."""
+    if not original.rrsets or scheme in ("auto", "names") or how in (scheme, "whole"):
+        return ""
+    return f"{original.name} holds {', '.join(original.by_type)}: `scheme: {scheme}` does not fit; use `scheme: auto`"
+
+
 def attainable(how: str, original: Held, a: Side, b: Side) -> frozenset[int]:
     """The weights of one name, in every family; `names` is counted over all names elsewhere."""
     if how in ("names", "whole"):

@@ -23,9 +23,8 @@ def attainable(rrset: RRset, a: Side, b: Side) -> frozenset[int]:
 
 
 def records(rrset: RRset, a: Side, b: Side, weight: int) -> RRset:
-    """The RRset at a weight; among equal choices, the most addresses. Raises ValueError for an unattainable one."""
+    """The RRset at a weight that is attainable; among equal choices, the most addresses."""
     ours, theirs = shares(rrset, a, b)
     chosen = choose(len(ours), len(theirs), weight)
-    if chosen is None:
-        raise ValueError(f"{rrset.name} {rrset.rtype}: weight {weight} is not attainable")
+    assert chosen is not None
     return replace(rrset, rdatas=tuple(sorted(ours[: chosen[0]] + theirs[: chosen[1]])))

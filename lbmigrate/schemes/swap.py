@@ -92,7 +92,7 @@ def _service(rdata: str, a: Side, b: Side, instead: Callable[[bool], list[str]])
         if text != "" or key not in HINTS:
             found.append((key, text))
     there = {key for key, _ in found}
-    ours = a.hostname != "" and host.lower() == a.hostname
+    ours = b is not a and a.hostname != "" and host.lower() == a.hostname
     return written(priority, b.hostname if ours else host, _mandatory(found, there))
 
 

@@ -1,0 +1,252 @@
+"""What names hold at each weight when they hold more than addresses: SRV, CNAME, HTTPS, SVCB, LUA; whole names."""
+
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbmigrate import lua
+from lbmigrate.model import Held, RRset, Side
+from lbmigrate.schemes import attainable, leaves, records, share, srv, unfit, way, within
+from lbmigrate.schemes.swap import hints, service
+
+NAME = "www.example.com."
+SERVICE = "_web._tcp.example.com."
+A = Side("sim", ("192.0.2.10", "192.0.2.11", "2001:db8::10"), "lb-a.example.com.")
+B = Side("sim", ("192.0.2.20", "2001:db8::20"), "lb-b.example.com.")
+FOUR = RRset(NAME, "A", 300, A.addresses[:2])
+SIX = RRset(NAME, "AAAA", 120, A.addresses[2:])
+
+
+def one(rtype: str, *rdatas: str, name: str = NAME) -> RRset:
+    return RRset(name, rtype, 300, tuple(sorted(rdatas)))
+
+
+def held(*rrsets: RRset) -> Held:
+    return Held(rrsets[0].name, tuple(sorted(rrsets, key=lambda r: r.rtype)))
+
+
+def at(how: str, original: Held, weight: int, alone: bool = False) -> dict[str, tuple[str, ...]]:
+    return {r.rtype: r.rdatas for r in records(how, original, A, B, weight, alone)}
+
+
+CNAME = held(one("CNAME", "LB-a.example.com."))
+SRV = held(one("SRV", "10 5 443 lb-a.example.com.", "30 0 443 other.example.net.", name=SERVICE))
+HTTPS = one("HTTPS", '1 . alpn="h2,h3" ipv4hint="192.0.2.10,192.0.2.11" ipv6hint="2001:db8::10"')
+
+# ---------------------------------------------------------------- which way
+
+
+@pytest.mark.parametrize(
+    ("scheme", "original", "how"),
+    [
+        ("auto", held(FOUR), "addresses"),
+        ("addresses", held(FOUR, HTTPS), "addresses"),
+        ("lua", held(FOUR), "lua"),
+        ("lua", CNAME, "whole"),
+        ("auto", CNAME, "whole"),
+        ("auto", SRV, "srv"),
+        ("srv", SRV, "srv"),
+        ("names", SRV, "names"),
+        ("names", CNAME, "names"),
+        ("auto", held(HTTPS), "whole"),
+    ],
+)
+def test_a_name_is_moved_by_what_it_holds_and_what_its_zone_can(scheme: str, original: Held, how: str) -> None:
+    assert way(scheme, original) == how
+
+
+@pytest.mark.parametrize(
+    ("how", "original", "can"),
+    [
+        ("addresses", held(FOUR), {0, 50, 100}),
+        ("lua", held(FOUR, SIX), set(range(101))),
+        ("srv", SRV, set(range(101))),
+        ("whole", CNAME, {0, 100}),
+        ("names", SRV, {0, 100}),
+        ("lua", held(FOUR, HTTPS), set(range(101))),
+        ("lua", held(FOUR, one("HTTPS", "1 lb-a.example.com.")), {0, 50, 100}),
+        ("lua", held(FOUR, one("HTTPS", "0 lb-a.example.com.")), {0, 100}),
+        ("lua", held(FOUR, one("HTTPS", "1 cdn.example.net.")), set(range(101))),
+    ],
+)
+def test_the_weights_that_a_name_attains(how: str, original: Held, can: set[int]) -> None:
+    assert attainable(how, original, A, B) == can
+
+
+def test_what_is_not_attainable_is_never_rounded() -> None:
+    with pytest.raises(ValueError, match="weight 1 is not attainable"):
+        records("whole", CNAME, A, B, 1)
+
+
+# ---------------------------------------------------------------- srv
+
+
+def test_b_joins_as_a_standby_shares_is_preferred_and_is_alone() -> None:
+    other = "30 0 443 other.example.net."
+    assert at("srv", SRV, 0) == {"SRV": ("10 5 443 lb-a.example.com.", other, "31 5 443 lb-b.example.com.")}
+    assert at("srv", SRV, 25) == {"SRV": ("10 15000 443 lb-b.example.com.", "10 45000 443 lb-a.example.com.", other)}
+    assert at("srv", SRV, 100) == {"SRV": ("10 5 443 lb-b.example.com.", other, "31 5 443 lb-a.example.com.")}
+    assert at("srv", SRV, 100, alone=True) == {"SRV": ("10 5 443 lb-b.example.com.", other)}
+    assert leaves("srv")
+    assert not leaves("addresses")
+
+
+def test_several_ports_and_priorities_of_a_keep_their_proportions() -> None:
+    original = one("SRV", "1 3 80 lb-a.example.com.", "1 1 81 lb-a.example.com.", "2 0 90 lb-a.example.com.")
+    now = srv.services(srv.records(original, A, B, 50))
+    assert {(p, w, port) for p, w, port, host in now if host == B.hostname} == {(1, 22500, 80), (1, 7500, 81), (2, 30000, 90)}  # fmt: skip  # noqa: E501
+    standby = srv.services(srv.records(original, A, B, 0))
+    assert {(p, port) for p, _, port, host in standby if host == B.hostname} == {(3, 80), (3, 81), (4, 90)}
+
+
+@given(st.integers(1, 99), st.lists(st.integers(0, 65535), min_size=1, max_size=4))
+def test_the_shares_of_srv_are_the_weights(weight: int, given_weights: list[int]) -> None:
+    original = one("SRV", *(f"5 {w} {8000 + i} lb-a.example.com." for i, w in enumerate(given_weights)))
+    now = srv.records(original, A, B, weight)
+    assert abs(srv.share(now, B) - weight) < 0.05
+    assert all(0 < w <= 65535 for _, w, _, _ in srv.services(now))
+
+
+def test_all_zero_weights_are_equal_ones() -> None:
+    assert srv.share(one("SRV", "1 0 1 lb-a.example.com.", "1 0 1 lb-b.example.com."), B) == 50.0
+
+
+@pytest.mark.parametrize(
+    ("rdatas", "why"),
+    [
+        (("10 5 443 lb-a.example.com.", "10 5 443 x.example.net."), "shares A's priority with x.example.net."),
+        (("65535 5 443 lb-a.example.com.",), "no priority number left"),
+        (("10 5 443 x.example.net.",), "points to x.example.net."),
+    ],
+)
+def test_services_that_cannot_be_weighed(rdatas: tuple[str, ...], why: str) -> None:
+    assert why in unfit("srv", held(one("SRV", *rdatas, name=SERVICE)), A, B)
+
+
+# ---------------------------------------------------------------- lua
+
+
+def test_a_lua_record_stands_in_place_of_both_families_and_each_has_the_weight() -> None:
+    (record,) = records("lua", held(FOUR, SIX), A, B, 25)
+    assert (record.rtype, record.ttl) == ("LUA", 120)
+    for text in record.rdatas:
+        found = lua.read(text)
+        assert found is not None
+        total = Counter(address in B.addresses for n, address in found[1] for _ in range(n))
+        assert Fraction(total[True], total.total()) == Fraction(1, 4)
+    assert share([record], B) == 25.0
+
+
+def test_at_the_ends_there_are_plain_addresses() -> None:
+    assert at("lua", held(FOUR), 0) == {"A": FOUR.rdatas}
+    assert at("lua", held(FOUR), 100) == {"A": ("192.0.2.20",)}
+
+
+def test_somebody_elses_lua_record_is_not_touched() -> None:
+    assert "LUA record of somebody else's" in unfit("whole", held(one("LUA", "\\# 2 0001")), A, B)
+
+
+# ---------------------------------------------------------------- HTTPS, SVCB, CNAME
+
+
+def test_hints_are_gone_while_a_weight_is_in_force_and_bs_in_the_end() -> None:
+    name = held(FOUR, HTTPS)
+    assert at("lua", name, 0)["HTTPS"] == HTTPS.rdatas
+    assert at("lua", name, 30)["HTTPS"] == ('1 . alpn="h2,h3"',)
+    assert at("lua", name, 100)["HTTPS"] == ('1 . alpn="h2,h3" ipv4hint="192.0.2.20" ipv6hint="2001:db8::20"',)
+
+
+def test_a_target_of_as_stands_beside_one_of_bs_half_way() -> None:
+    name = held(FOUR, one("HTTPS", '1 LB-A.example.com. port="8443"', "5 cdn.example.net."))
+    assert at("addresses", name, 50)["HTTPS"] == ('1 LB-A.example.com. port="8443"', '1 lb-b.example.com. port="8443"', "5 cdn.example.net.")  # fmt: skip  # noqa: E501
+    assert at("addresses", name, 100)["HTTPS"] == ('1 lb-b.example.com. port="8443"', "5 cdn.example.net.")
+
+
+def test_what_is_mandatory_must_be_there() -> None:
+    both = one("SVCB", '1 . mandatory="alpn,ipv4hint" alpn="h2" no-default-alpn ipv4hint="192.0.2.10" ipv6hint="2001:db8::99"')  # fmt: skip  # noqa: E501
+    only = one("SVCB", '2 . mandatory="ipv4hint" ipv4hint="192.0.2.10"')
+    assert at("lua", held(FOUR, both), 50)["SVCB"] == ('1 . mandatory="alpn" alpn="h2" no-default-alpn ipv6hint="2001:db8::99"',)  # fmt: skip  # noqa: E501
+    assert at("lua", held(FOUR, only), 50)["SVCB"] == ("2 .",)
+    four_only = Side("sim", ("192.0.2.20",), B.hostname)
+    (moved,) = [r for r in records("lua", held(FOUR, HTTPS), A, four_only, 100) if r.rtype == "HTTPS"]
+    assert moved.rdatas == ('1 . alpn="h2,h3" ipv4hint="192.0.2.20"',)
+
+
+def test_parameters_keep_their_text() -> None:
+    text = '1 . alpn="h2" key65400="a \\"b\\" c" ech="AEX+DQ=="'
+    assert service(text) == (1, ".", (("alpn", "h2"), ("key65400", 'a \\"b\\" c'), ("ech", "AEX+DQ==")))
+    assert at("lua", held(FOUR, one("HTTPS", text)), 40)["HTTPS"] == (text,)
+    assert hints(HTTPS.rdatas[0]) == A.addresses
+    assert service("1 . port=8443")[2] == (("port", "8443"),)
+
+
+def test_an_alias_is_moved_whole() -> None:
+    assert at("whole", CNAME, 0) == {"CNAME": ("LB-a.example.com.",)}
+    assert at("whole", CNAME, 100) == {"CNAME": ("lb-b.example.com.",)}
+
+
+def test_names_that_move_whole_swap_everything_and_leave_what_leads_elsewhere() -> None:
+    assert at("names", SRV, 100) == {"SRV": ("10 5 443 lb-b.example.com.", "30 0 443 other.example.net.")}
+    assert at("names", held(FOUR, SIX, HTTPS), 100)["AAAA"] == ("2001:db8::20",)
+
+
+# ---------------------------------------------------------------- what cannot be moved
+
+
+@pytest.mark.parametrize(
+    ("original", "b", "why"),
+    [
+        (Held(NAME, ()), B, "has no record that could be moved"),
+        (held(one("A", "192.0.2.10", "198.51.100.1")), B, "also holds 198.51.100.1"),
+        (held(SIX), Side("sim", ("192.0.2.20",)), "b.addresses has none of that family"),
+        (CNAME, Side("sim", B.addresses), "give b: hostname"),
+        (held(one("CNAME", "cdn.example.net.")), B, "points to cdn.example.net."),
+        (held(one("HTTPS", "1 cdn.example.net.")), B, "does not lead to A: HTTPS 1 cdn.example.net."),
+    ],
+)
+def test_what_cannot_be_moved_is_said_with_the_way_out(original: Held, b: Side, why: str) -> None:
+    assert why in unfit("whole", original, A, b)
+
+
+@pytest.mark.parametrize(
+    "original", [held(FOUR, HTTPS), CNAME, SRV, held(HTTPS), held(one("HTTPS", "1 lb-a.example.com."))]
+)
+def test_what_leads_to_a_can_be_moved(original: Held) -> None:
+    assert unfit(way("auto", original), original, A, B) == ""
+
+
+# ---------------------------------------------------------------- shares, and what is not ours
+
+
+@pytest.mark.parametrize(
+    ("rrsets", "percent"),
+    [
+        ([one("A", "192.0.2.10", "192.0.2.20")], 50.0),
+        ([one("CNAME", "LB-B.example.com.")], 100.0),
+        ([one("SRV", "1 3 1 lb-a.example.com.", "1 1 1 LB-B.example.com.", "2 9 1 lb-b.example.com.")], 25.0),
+        ([HTTPS], None),
+        ([one("LUA", "not the present record")], None),
+        ([], None),
+    ],
+)
+def test_the_share_of_b(rrsets: list[RRset], percent: float | None) -> None:
+    assert share(rrsets, B) == percent
+
+
+@pytest.mark.parametrize(
+    ("rrset", "strange"),
+    [
+        (one("A", "192.0.2.10", "198.51.100.1"), ("198.51.100.1",)),
+        (one("CNAME", "LB-A.example.com."), ()),
+        (one("CNAME", "cdn.example.net."), ("cdn.example.net.",)),
+        (one("LUA", lua.choice("A", [(1, "192.0.2.10"), (1, "192.0.2.20")])), ()),
+        (one("LUA", lua.choice("A", [(1, "192.0.2.10"), (1, "198.51.100.1")])), None),
+        (one("LUA", "\\# 2 0001"), ("\\# 2 0001",)),
+        (HTTPS, ()),
+    ],
+)
+def test_records_that_name_neither_side(rrset: RRset, strange: tuple[str, ...] | None) -> None:
+    assert within(rrset, (A, B)) == (rrset.rdatas if strange is None else strange)
