@@ -226,11 +226,16 @@ def _size(bound: Bound, held: Held) -> int:
 
 def entries(bound: Bound, name: str) -> tuple[int, ...]:
     """The indices of the `dns:` entries that hold `name`: the longest matching suffix, in each of its views."""
-    fits = [(len(e.zone), i) for i, e in enumerate(bound.dns) if name == e.zone or name.endswith("." + e.zone)]
+    fits = [(len(entry.zone), index) for index, entry in enumerate(bound.dns) if inside(name, entry.zone)]
     if not fits:
         raise ValueError(f"{name} is in none of the zones under dns:")
     longest = max(fits)[0]
     return tuple(index for length, index in fits if length == longest)
+
+
+def inside(name: str, zone: str) -> bool:
+    """Whether a name is at or below a zone's apex."""
+    return name == zone or name.endswith("." + zone)
 
 
 def names_in(bound: Bound, index: int) -> list[str]:

@@ -4,14 +4,15 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from lbmigrate.assemble import planned, survey
+from lbmigrate.assemble import planned, served, survey
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.fold import State
-from lbmigrate.model import ControlSeen, PairSeen, Sample
+from lbmigrate.model import ControlSeen, PairSeen, Sample, Zone
 from lbmigrate.parts import Parts
-from lbmigrate.plan import attainable, names_in
-from lbmigrate.render import ttl_of
-from lbmigrate.spec import Config
+from lbmigrate.plan import attainable, entries, inside, names_in
+from lbmigrate.render import ttl_of, weights
+from lbmigrate.schemes.swap import TARGETS
+from lbmigrate.spec import Bound, Config
 from lbmigrate.value import value
 
 PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the controls
@@ -45,8 +46,6 @@ def _zones(parts: Parts, config: Config) -> list[Finding]:
         names = names_in(config.bound, index)
         found.append(Finding("ok", f"{entry.zone} at {entry.server}: the key may read it"))
         found += [Finding("hint", line) for line in parts.zones[index].check(names)]
-        silent = {one.server: one.error for one in parts.zones[index].served(names) if one.error}
-        found += [Finding("no", f"{server} does not serve {entry.zone}: {error}") for server, error in silent.items()]
     return found
 
 
@@ -54,11 +53,27 @@ def _names(parts: Parts, config: Config) -> list[Finding]:
     originals = survey(config.bound, parts.zones)
     plan = planned(config.bound, originals)
     before, during = ttl_of(plan)
-    can = " ".join(map(str, attainable(config.bound, originals)))
+    can = weights(attainable(config.bound, originals))
     found = [Finding("ok", f"attainable weights: {can}; TTL {before} s, {during} s while under way")]
+    silent = {one.server: one.error for one in served(plan, parts.zones)() if one.error}
+    found += [Finding("no", f"{server} does not serve the names: {error}") for server, error in silent.items()]
+    if any(rrset.rtype in TARGETS for held in originals for rrset in held.rrsets) and config.bound.b.hostname:
+        found.append(target(parts.zones, config.bound))
     if during > 300:
         found.append(Finding("hint", f"a TTL of {during} s makes every stage and every undo that slow; set ttl: 60s"))
     return found
+
+
+def target(zones: tuple[Zone, ...], bound: Bound) -> Finding:
+    """What CNAME, SRV, HTTPS and SVCB will point to must lead to B, or clients follow them to nowhere."""
+    host = bound.b.hostname
+    if not any(inside(host, entry.zone) for entry in bound.dns):
+        return Finding("hint", f"b: hostname {host} lies in no zone under dns:; make sure that it leads to B")
+    found = [one for index in entries(bound, host) for one in zones[index].read([host]).held]
+    leads = {rdata for held in found for rrset in held.rrsets for rdata in rrset.rdatas}
+    if lacking := sorted(set(bound.b.addresses) - leads):
+        return Finding("no", f"b: hostname {host} does not lead to {', '.join(lacking)}; add these records to its zone")
+    return Finding("ok", f"b: hostname {host} leads to B")
 
 
 def _sides(parts: Parts, config: Config) -> list[Finding]:
