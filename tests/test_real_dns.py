@@ -216,8 +216,8 @@ def add(one: Rig, *records: str) -> None:
 
 
 NAMES: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "absent": ((), "gone", "has no A or AAAA record"),
-    "wildcard": (("*.wild A 127.77.0.9",), "some.wild", "has no A or AAAA record"),
+    "absent": ((), "gone", "has no record that could be moved"),
+    "wildcard": (("*.wild A 127.77.0.9",), "some.wild", "has no record that could be moved"),
     "alias": ((f"alias CNAME www.{ORIGIN}.",), "alias", "CNAME"),
     "elsewhere": (("other A 192.0.2.7",), "other", "192.0.2.7"),
     "owned": (("taken A {a}", "_lbmigrate.taken TXT {rival}"), "taken", "by the migration 'rival'"),
