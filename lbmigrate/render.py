@@ -107,7 +107,15 @@ def document(s: State, now: float | None = None) -> dict[str, Any]:
         "next": following(s),
         "undo_by": iso(undo_by(s, now or s.at)),
         "last_event": {"seq": s.seq, "at": iso(s.last_at), "event": s.last} if s.seq else None,
+        "worker": _worker(s, now or s.at),
     }
+
+
+def _worker(s: State, now: float) -> dict[str, Any] | None:
+    """Who holds the lease at `now`, and until when it lasts without another word of theirs."""
+    if s.worker is None or s.lease <= now:
+        return None
+    return {"host": s.worker.host, "pid": s.worker.pid, "lease_until": iso(s.lease)}
 
 
 def stage_number(s: State) -> int | None:
@@ -271,6 +279,8 @@ def status_text(s: State, now: float | None = None) -> str:
     lines += [f"  caches    turn at {doc['caches_turn_at']}"] if doc["caches_turn_at"] else []
     lines += [f"  undo      complete by {doc['undo_by']} if begun now"] if doc["undo_by"] else []
     lines += [f"  next      {safe(doc['next'])}"] if doc["next"] else []
+    worker = doc["worker"]
+    lines += [f"  at work   {safe(worker['host'])}, pid {worker['pid']}"] if worker and s.active else []
     if s.active:
         lines += ["", *steps_text(s.steps, s.cursor)]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -42,7 +42,8 @@ def _state(common: Common) -> State:
     from lbmigrate import config
 
     name, url = config.light(config_path(common))
-    state = fold(State(migration=name), connect(url).read())
+    with closing(connect(url, name)) as journal:
+        state = fold(State(migration=name), journal.read())
     if state.migration != name:
         raise Usage(f"the journal {url} belongs to the migration {state.migration!r}, the config names {name!r}")
     return state
@@ -88,11 +89,12 @@ def history(common: Common, verify: bool) -> int:
     from lbmigrate import config, render
 
     name, url = config.light(config_path(common))
-    journal = connect(url)
-    if verify:
-        return _say(common, f"{journal.verify()} entries, every one follows from the one before")
+    with closing(connect(url, name)) as journal:
+        if verify:
+            return _say(common, f"{journal.verify()} entries, every one follows from the one before")
+        entries = journal.read(whole=True)
     state = State(migration=name)
-    for entry in journal.read(whole=True):
+    for entry in entries:
         state = fold(state, [entry])
         if common.output == "json":
             click.echo(json.dumps(render.entry_json(entry, state), ensure_ascii=False))
@@ -118,7 +120,7 @@ def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Itera
 
     chosen = config.load(config_path(common))
     progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
-    journal = connect(chosen.journal)
+    journal = connect(chosen.journal, chosen.bound.migration)
     begun, given = fold(State(), journal.read()), chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun

@@ -8,8 +8,9 @@ from lbmigrate.events import Worker
 
 
 def _boot() -> str:
+    """The kernel's run and the process namespace: where a pid means the same process."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""  # no such file on this system: others then wait for the lease
 
@@ -29,7 +30,10 @@ def here() -> Worker:
 
 
 def alive(worker: Worker) -> bool | None:
-    """Whether that worker still runs; None where this machine cannot tell (another host, or no /proc)."""
-    if worker.host != socket.gethostname() or not worker.boot:
+    """Whether that worker still runs; None where this process cannot tell: another machine or container, or no /proc.
+
+    Machines may have the same name, so one of another boot counts as another machine: its lease tells.
+    """
+    if (worker.host, worker.boot) != (socket.gethostname(), _boot()) or not worker.boot:
         return None
-    return worker.boot == _boot() and _started(worker.pid) == worker.started
+    return _started(worker.pid) == worker.started

@@ -8,10 +8,14 @@ import os
 import signal
 import tomllib
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from stores import DynamoServer, PostgresServer
 
 MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
@@ -80,3 +84,21 @@ def pytest_terminal_summary(
             terminalreporter.write_line(f"left out: {file}: {count}")
         needs = ", ".join(sorted(MISSING))
         terminalreporter.write_line(f"left out: {sum(left_out.values())} tests (needs {needs})", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    """One PostgreSQL for all tests of this process; each test has a database of its own on it."""
+    from stores import postgres
+
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DynamoServer"]:
+    """One DynamoDB for all tests of this process; each test has a table of its own on it."""
+    from stores import dynamo
+
+    with dynamo(tmp_path_factory.mktemp("dynamo")) as server:
+        yield server

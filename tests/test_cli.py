@@ -295,7 +295,7 @@ def ground(lbmigrate: Call, monkeypatch: pytest.MonkeyPatch) -> Ground:
     made = Ground(lbmigrate)
     monkeypatch.setattr(assemble, "parts", made.parts)
     monkeypatch.setattr(assemble, "zones", lambda _: made.parts().zones)
-    monkeypatch.setattr(verbs, "connect", lambda _: made.journal)
+    monkeypatch.setattr(verbs, "connect", lambda *_: made.journal)
     monkeypatch.setattr(verbs, "time", Time(made.world))
     return made
 

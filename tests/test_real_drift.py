@@ -167,13 +167,13 @@ def test_a_journal_of_a_newer_format_is_left_untouched(one: Rig, copy: Path) -> 
         db.execute("DELETE FROM events WHERE n > 1")
         body = str(db.execute("SELECT body FROM events").fetchone()[0])
     db.close()
-    from lbmigrate.journal.sqlite import GENESIS, _link
+    from lbmigrate.journal.chain import GENESIS, link
 
     newer = body.replace('"format":1', '"format":2')
     assert newer != body
     with sqlite3.connect(copy) as db:
         at, by = db.execute("SELECT at, by FROM events").fetchone()
-        db.execute("UPDATE events SET body = ?, hash = ?", (newer, _link(GENESIS, 1, at, by, newer)))
+        db.execute("UPDATE events SET body = ?, hash = ?", (newer, link(GENESIS, 1, at, by, newer)))
     db.close()
     bytes_before = copy.read_bytes()
     line = refused(one)

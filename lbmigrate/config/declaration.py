@@ -29,7 +29,7 @@ TTL = Word(values.ttl, _pattern(values.DURATION), NUMERIC)
 SHARE = Word(values.share, _pattern(values.SHARE), NUMERIC)
 BOOLEAN = Word(values.boolean, {"type": "boolean"}, ("boolean",))
 SECRET = Word(values.secret, _pattern(values.SECRET), NUMERIC)
-JOURNAL = Word(values.journal, _pattern("(?:sqlite|postgresql|postgres|dynamodb):.+"))
+JOURNAL = Word(values.journal, _pattern("sqlite:.+|(?:postgresql|postgres|dynamodb)://.*"))
 MIGRATION = Word(values.migration, _pattern(values.MIGRATION))
 NAME = Word(hosts.owner, STRING)
 DOMAIN = Word(hosts.domain, STRING)
@@ -241,7 +241,10 @@ FILE = Map(
         "controls": Field(ListOf(URL), "URLs that must answer, else the prober is blind, not B bad"),
         "gate": Field(GATE, "when B counts as worse than A"),
         "retire": Field(RETIRE, "when A is idle, and what then"),
-        "journal": Field(JOURNAL, "sqlite:PATH, beside the config file; default sqlite:.lbmigrate/journal.db"),
+        "journal": Field(
+            JOURNAL,
+            "sqlite:PATH, postgresql://… or dynamodb://…; default sqlite:.lbmigrate/journal.db",
+        ),
         "notify": Field(ListOf(SECRET), "Apprise URLs, as secrets"),
         "roll": Field(ROLL, "what `lbmigrate roll` updates, and how"),
     }

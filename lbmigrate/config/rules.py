@@ -20,7 +20,7 @@ MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B
 
 def findings(file: Table, beside: str) -> list[Finding]:
     """Everything that is wrong between the keys; empty when the file can be used."""
-    found = [*_later(file), *_stages(file), *_buckets(file), *_journal(file), *_headers(file), *_retire(file)]
+    found = [*_later(file), *_stages(file), *_buckets(file), *_headers(file), *_retire(file)]
     for side in ("a", "b"):
         found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
     for entry in file.all("dns"):
@@ -105,12 +105,6 @@ def _retire(file: Table) -> Iterator[Finding]:
     idle, limit = retire.get("idle_for", Retire().idle_for), retire.get("limit", Retire().limit)
     if idle > limit:
         yield file.at("retire"), f"retire: idle_for {idle:g}s can never pass within limit {limit:g}s; raise limit"
-
-
-def _journal(file: Table) -> Iterator[Finding]:
-    scheme = file.get("journal", "sqlite:").partition(":")[0]
-    if scheme in values.LATER_JOURNALS:
-        yield file.at("journal"), _absent(f"journal: {scheme}", "use sqlite:PATH")
 
 
 def _headers(file: Table) -> Iterator[Finding]:

@@ -193,17 +193,16 @@ def joined(words: Iterable[str]) -> str:
     return shlex.join(words)
 
 
-LATER_JOURNALS = ("postgresql", "postgres", "dynamodb")
-
-
 def journal(written: str) -> str:
-    """The journal's URL; one of a later version is let through, for `rules` to name.
-
-    The text is not repeated: it may carry a password.
-    """
+    """The journal's URL. The text is not repeated: it may carry a password."""
     scheme, colon, rest = written.partition(":")
-    if scheme in LATER_JOURNALS and colon:
+    if scheme in ("postgresql", "postgres", "dynamodb"):
+        from lbmigrate.journal import place
+
+        (place.dynamodb if scheme == "dynamodb" else place.postgresql)(written)
         return written
     if scheme != "sqlite" or not colon or (rest.startswith("//") and not rest.startswith("///")):
-        raise ValueError("not a journal; write sqlite:PATH, such as sqlite:.lbmigrate/journal.db")
+        raise ValueError(
+            "not a journal; write sqlite:PATH, such as sqlite:.lbmigrate/journal.db, postgresql://… or dynamodb://…"
+        )
     return "sqlite:" + path("/" + rest.lstrip("/") if rest.startswith("/") else rest)

@@ -1,6 +1,7 @@
 """The journal: an append-only list of numbered events. `append number n, if it is not there yet` is all of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from lbmigrate.errors import JournalError
@@ -23,18 +24,51 @@ class Journal(Protocol):
         """Let go of the store."""
 
 
-def _sqlite(place: str) -> Journal:
+def _sqlite(url: str, migration: str) -> Journal:
     from lbmigrate.journal.sqlite import SqliteJournal
 
-    return SqliteJournal(place)
+    del migration  # a file holds one journal
+    return SqliteJournal(url.partition(":")[2])
 
 
-STORES: dict[str, Callable[[str], Journal]] = {"sqlite": _sqlite}
+def _postgresql(url: str, migration: str) -> Journal:
+    with _extra("postgresql"):
+        from lbmigrate.journal.postgresql import PostgresqlJournal
+    return PostgresqlJournal(url, migration)
 
 
-def connect(url: str) -> Journal:
-    """The journal at `url` (`sqlite:PATH`, `sqlite::memory:`); nothing is created before the first append."""
-    scheme, _, place = url.partition(":")
+def _dynamodb(url: str, migration: str) -> Journal:
+    with _extra("dynamodb"):
+        from lbmigrate.journal.dynamodb import DynamodbJournal
+    return DynamodbJournal(url, migration)
+
+
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Libraries that only those install who use this store."""
+    try:
+        yield
+    except ImportError as wrong:
+        raise JournalError(f"journal {name}: {wrong}; install it: pip install 'lbmigrate[{name}]'") from wrong
+
+
+STORES: dict[str, Callable[[str, str], Journal]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "postgres": _postgresql,
+    "dynamodb": _dynamodb,
+}
+
+
+def connect(url: str, migration: str = "") -> Journal:
+    """The journal at `url`, of this `migration` where the store holds many; nothing is made before the first append.
+
+    `sqlite:PATH`, `sqlite::memory:`, or what `place` reads. Raises JournalError.
+    """
+    scheme = url.partition(":")[0]
     if scheme not in STORES:
-        raise JournalError(f"journal {url!r}: known stores are {', '.join(STORES)}")
-    return STORES[scheme](place)
+        raise JournalError(f"journal: known stores are {', '.join(STORES)}; correct the URL")
+    try:
+        return STORES[scheme](url, migration)
+    except ValueError as wrong:
+        raise JournalError(f"journal: {wrong}") from None

@@ -1,16 +1,12 @@
 """The journal in one SQLite file: INSERT with a primary key is "append n if absent", in one durable transaction."""
 
-import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lbmigrate import __version__
-from lbmigrate.errors import JournalError
-from lbmigrate.events import FORMAT, Entry, Event, Opened
-from lbmigrate.value import from_json, to_json
+from lbmigrate.events import Entry, Event
+from lbmigrate.journal import chain
 
 TABLE = """CREATE TABLE IF NOT EXISTS events (n INTEGER PRIMARY KEY, at REAL NOT NULL, by TEXT NOT NULL,
   kind TEXT NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL)"""
@@ -19,13 +15,7 @@ TABLE = """CREATE TABLE IF NOT EXISTS events (n INTEGER PRIMARY KEY, at REAL NOT
 READ = """SELECT e.n, e.at, e.by, e.kind, e.hash, before.hash, e.body FROM events e
   LEFT JOIN events before ON before.n = e.n - 1 LEFT JOIN events after ON after.n = e.n + 1
   WHERE e.n > ? AND (? OR NOT (e.kind = 'Saw' AND coalesce(after.kind, '') = 'Saw')) ORDER BY e.n"""
-GENESIS = "lbmigrate"
-Row = tuple[int, float, str, str, str, str | None, str]
-
-
-def _link(before: str, n: int, at: float, by: str, body: str) -> str:
-    """The hash of an entry and, through `before`, of all that came before it."""
-    return hashlib.sha256(f"{before}\n{n}\n{at!r}\n{by}\n{body}".encode()).hexdigest()
+ASIDE = "Move the file aside"
 
 
 def _text(raw: bytes) -> str:
@@ -45,20 +35,20 @@ class SqliteJournal:
         if self._db is None and self._place != ":memory:" and not os.path.exists(self._place):
             return []
         with self._translated("read"):
-            rows: list[Row] = self._open().execute(READ, (after, whole)).fetchall()
-        entries = [self._entry(row) for row in rows]
+            rows: list[chain.Row] = self._open().execute(READ, (after, whole)).fetchall()
+        entries = [chain.entry(row, self._place, ASIDE) for row in rows]
         if whole or not (entries or after):
             self._sound()
         return entries
 
     def append(self, n: int, at: float, by: str, event: Event) -> bool:
         """See Journal."""
-        body = json.dumps(to_json(event), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        body = chain.text(event)
         with self._translated("write"):
             before = self._hash(n - 1)
             if before is None:
-                raise JournalError(f"journal {self._place}: entry {n - 1} is missing before {n}; nothing was done")
-            row = (n, at, by, type(event).__name__, _link(before, n, at, by, body), body)
+                raise chain.missing(n, self._place)
+            row = (n, at, by, type(event).__name__, chain.link(before, n, at, by, body), body)
             with self._open() as db:
                 done = db.execute("INSERT INTO events VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", row)
         return done.rowcount == 1
@@ -75,18 +65,9 @@ class SqliteJournal:
 
     def _hash(self, n: int) -> str | None:
         if n == 0:
-            return GENESIS
+            return chain.GENESIS
         row = self._open().execute("SELECT hash FROM events WHERE n = ?", (n,)).fetchone()
         return None if row is None else str(row[0])
-
-    def _entry(self, row: Row) -> Entry:
-        n, at, by, kind, stored, before, body = row
-        if _link(GENESIS if n == 1 else before or "", n, at, by, body) != stored:
-            raise self._damaged(n)
-        entry = _decoded(self._place, n, at, by, kind, body)
-        if type(entry.event).__name__ != kind:  # no hash covers it, and READ goes by it
-            raise self._damaged(n)
-        return entry
 
     def _sound(self) -> None:
         """A file whose pages or whose schema is damaged may look empty: never taken for "no migration"."""
@@ -96,12 +77,6 @@ class SqliteJournal:
             (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
             if (found, schema) != ("ok", TABLE.replace("IF NOT EXISTS ", "")):
                 raise sqlite3.DatabaseError(found if found != "ok" else "its table is another")
-
-    def _damaged(self, n: int) -> JournalError:
-        return JournalError(
-            f"journal {self._place}: entry {n} does not follow from the one before (damaged, or edited); "
-            "nothing was done. Move the file aside and undo with: lbmigrate rollback --from-dns"
-        )
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
@@ -120,21 +95,4 @@ class SqliteJournal:
         except (sqlite3.Error, OSError, UnicodeDecodeError) as wrong:  # the last from SQLite's own words on damage
             corrupt = not isinstance(wrong, sqlite3.OperationalError | OSError)
             way = "move it aside and undo with: lbmigrate rollback --from-dns" if corrupt else "mend that and try again"
-            said = "".join(c if c.isprintable() else " " for c in str(wrong))
-            raise JournalError(f"journal {self._place}: cannot {verb} it: {said}; nothing was done; {way}") from wrong
-
-
-def _decoded(place: str, n: int, at: float, by: str, kind: str, body: str) -> Entry:
-    try:
-        event = from_json(Event, json.loads(body))
-    except ValueError as wrong:
-        raise JournalError(
-            f"journal {place}: lbmigrate {__version__} (format {FORMAT}) cannot read entry {n} ({kind}): {wrong}; "
-            "use the version that wrote it; nothing was touched"
-        ) from wrong
-    if isinstance(event, Opened) and event.format != FORMAT:
-        raise JournalError(
-            f"journal {place}: its format is {event.format}, lbmigrate {__version__} knows {FORMAT}; "
-            "use the version that wrote it; nothing was touched"
-        )
-    return Entry(n, at, by, event)
+            raise chain.cannot(verb, self._place, wrong, f"nothing was done; {way}") from wrong
