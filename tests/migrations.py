@@ -128,7 +128,11 @@ class Rig:
     def begin(self, *words: str) -> Under:
         """Start a command and return at once."""
         argv = (sys.executable, "-c", PROGRAM.format(self.patience), "-c", str(self.ground.config), *words)
-        one = Under(argv, self.directory, {**environment(), **self.env})
+        return self.under(argv, {**environment(), **self.env})
+
+    def under(self, argv: Sequence[str], env: Mapping[str, str]) -> Under:
+        """Start any program, which ends with the rig at the latest."""
+        one = Under(argv, self.directory, env)
         self._begun.append(one)
         return one
 
