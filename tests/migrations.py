@@ -18,12 +18,13 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.update
+import pytest
 import yaml
 from taps import Tap
 
 from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
-from lbmigrate.lab.scenario import Bounds, Expect, Scenario
+from lbmigrate.lab.scenario import SOFTWARE, Bounds, Expect, Scenario
 from lbmigrate.value import replace
 
 WWW = f"www.{ORIGIN}."
@@ -31,7 +32,7 @@ FENCE = f"_lbmigrate.{WWW}"
 NEEDS = ("named", "unbound", "haproxy")
 COMMAND_SECONDS = 90.0
 # The command line as it is, but for how long `start` waits for a B that does not become fit.
-PROGRAM = "from lbmigrate import __main__, decide; decide.PROVE_LIMIT = {}; __main__.main()"
+PROGRAM = "from lbmigrate import __main__, decide; decide.PROVE_LIMIT = {}; {}; __main__.main()"
 POLL_SECONDS = 0.02
 QUICK: dict[str, Any] = {
     "stages": [50, 100],
@@ -103,6 +104,7 @@ class Rig:
         self.config = self.ground.settings
         self.env: dict[str, str] = {}
         self.patience = 60.0
+        self.before = "pass"  # what the program does before it begins
         self._begun: list[Under] = []
 
     def close(self) -> None:
@@ -127,7 +129,7 @@ class Rig:
 
     def begin(self, *words: str) -> Under:
         """Start a command and return at once."""
-        argv = (sys.executable, "-c", PROGRAM.format(self.patience), "-c", str(self.ground.config), *words)
+        argv = (sys.executable, "-c", PROGRAM.format(self.patience, self.before), "-c", str(self.ground.config), *words)
         return self.under(argv, {**environment(), **self.env})
 
     def under(self, argv: Sequence[str], env: Mapping[str, str]) -> Under:
@@ -240,6 +242,14 @@ def tapped(one: Rig) -> Iterator[Tap]:
         yield tap
     finally:
         tap.close()
+
+
+EACH = [pytest.param(one, marks=pytest.mark.real(one, "unbound", "haproxy")) for one in SOFTWARE]
+
+
+def on(software: str) -> Scenario:
+    """The scenario with these name servers."""
+    return replace(SCENARIO, software=software)
 
 
 def root() -> bool:

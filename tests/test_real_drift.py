@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from migrations import FENCE, NEEDS, WWW, Rig, rig, root
+from migrations import EACH, FENCE, NEEDS, WWW, Rig, on, rig, root
 
 pytestmark = pytest.mark.real(*NEEDS)
 WAYS = "go on with: lbmigrate resume --accept-drift, or lbmigrate resume --restore"
 STRANGER = "192.0.2.99"
+BIND = pytest.mark.parametrize("shared", ["named"], indirect=True)  # what the name servers have no part in
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig(tmp_path_factory.mktemp("drift"), watched=False) as one:
+@pytest.fixture(scope="module", params=EACH)
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with rig(tmp_path_factory.mktemp("drift"), on(request.param), watched=False) as one:
         one.at_50().ok("pause")
         yield one
 
@@ -102,6 +103,7 @@ def test_a_deleted_record_is_drift_and_put_back_when_asked(one: Rig) -> None:
     assert one.served()[0] == sorted([one.a, one.b])
 
 
+@BIND
 def test_a_config_changed_in_mid_migration_holds_with_the_difference(one: Rig) -> None:
     right = one.config
     one.write(soak_limit="1s", stages=[100])
@@ -145,6 +147,7 @@ def refused(one: Rig, *words: str) -> str:
     return lines.pop()
 
 
+@BIND
 def test_an_edited_journal_is_refused_with_the_way_out(one: Rig, copy: Path) -> None:
     with sqlite3.connect(copy) as db:
         db.execute("UPDATE events SET body = replace(body, 'lab.test', 'bad.test') WHERE n = 2")
@@ -154,6 +157,7 @@ def test_an_edited_journal_is_refused_with_the_way_out(one: Rig, copy: Path) -> 
     assert "rollback --from-dns" in line
 
 
+@BIND
 def test_overwritten_bytes_in_the_journal_are_refused_with_the_way_out(one: Rig, copy: Path) -> None:
     with copy.open("r+b") as file:
         file.write(b"\xff" * 4096)
@@ -162,6 +166,7 @@ def test_overwritten_bytes_in_the_journal_are_refused_with_the_way_out(one: Rig,
     assert "rollback --from-dns" in line
 
 
+@BIND
 def test_a_journal_of_a_newer_format_is_left_untouched(one: Rig, copy: Path) -> None:
     with sqlite3.connect(copy) as db:
         db.execute("DELETE FROM events WHERE n > 1")
@@ -199,6 +204,7 @@ def tiny(one: Rig, copy: Path) -> Iterator[Path]:
     del one
 
 
+@BIND
 def test_a_full_disk_at_the_journal_means_no_write_to_dns(one: Rig, tiny: Path) -> None:
     (tiny.parent / "filler").write_bytes(b"x" * 4096)
     before = one.ground.zone()
@@ -208,6 +214,7 @@ def test_a_full_disk_at_the_journal_means_no_write_to_dns(one: Rig, tiny: Path) 
     assert one.ground.zone() == before, "no durable intent, no effect"
 
 
+@BIND
 def test_a_journal_that_is_read_only_is_refused_before_any_effect(one: Rig, tiny: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(tiny.parent)], check=True)
     before = one.ground.zone()

@@ -60,6 +60,13 @@ class Reader:
             f" {self._primary.key}; allow that key these names and types, or unfreeze the zone (rndc thaw)"
         )
 
+    def unheard(self, what: str) -> str:
+        """The text for a server that answers the key's questions and knows the key no more for an update (Knot)."""
+        return (
+            f"{self._primary.where} said BADKEY to {what} in zone {self._zone} with {self._primary.key}, whose"
+            " questions it answers; allow that key these names and types (Knot: its acl)"
+        )
+
     def _steady(
         self, names: list[dns.name.Name], once: Callable[[list[dns.name.Name]], tuple[Records, bool]]
     ) -> Records:

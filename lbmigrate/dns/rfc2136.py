@@ -17,9 +17,9 @@ from lbmigrate.dns import nameservers, served, update
 from lbmigrate.dns.reader import Reader, some
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
-from lbmigrate.dns.wire import Primary, Unsigned
+from lbmigrate.dns.wire import Primary, Unheard, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
-from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.model import FAMILIES, Applied, Held, NotApplied, Outcome, Records, Served, Unknown
 from lbmigrate.spec import Dns
 
 
@@ -70,6 +70,8 @@ class Rfc2136:
             reply = self._primary.ask([message], self._update_timeout)[0]
         except (Unreachable, Unsigned) as lost:
             return self._settle(names, new, str(lost))
+        except Unheard as wrong:
+            raise Denied(self._reader.unheard(f"the update of {_touched(old, new)}")) from wrong
         return self._judge(reply, names, old, new)
 
     def _judge(self, reply: dns.message.Message, names: list[str], old: Records, new: Records) -> Outcome:
@@ -123,15 +125,21 @@ class Rfc2136:
 
     def _allowed(self, records: Records) -> Iterator[str]:
         there = [held for held in records.held if held.rrsets]
-        asked = [update.permission(self._zone, held) for held in there]
-        for held, reply in zip(there, self._primary.ask(asked, self._update_timeout), strict=True):
-            kinds = ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
+        for held, reply in zip(there, self._permissions(there), strict=True):
+            kinds = _kinds(held)
             match reply.rcode():
                 case dns.rcode.YXDOMAIN:
                     continue
                 case dns.rcode.REFUSED | dns.rcode.NOTAUTH | dns.rcode.NOTZONE:
                     raise Denied(self._reader.refusal(f"an update of {held.name} ({kinds})", reply))
             yield f"whether {held.name} ({kinds}) may be updated: {_code(reply)} from {self._primary.where}"
+
+    def _permissions(self, there: list[Held]) -> list[dns.message.Message]:
+        try:
+            return self._primary.ask([update.permission(self._zone, held) for held in there], self._update_timeout)
+        except Unheard as wrong:
+            texts = [f"{held.name} ({_kinds(held)})" for held in there]
+            raise Denied(self._reader.unheard(f"an update of {some(texts)}")) from wrong
 
     def _differing(self, records: Records) -> Iterator[str]:
         servers = self._servers.all()
@@ -146,6 +154,10 @@ class Rfc2136:
             primary = there[text_of(one.question.owner), one.question.rtype]
             if not one.error and "LUA" not in one.question.rtype and one.rdatas != primary:
                 yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
+
+
+def _kinds(held: Held) -> str:
+    return ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
 
 
 def _answer(one: served.Answer) -> str:

@@ -40,6 +40,10 @@ class Unsigned(Denied):
     """An answer without a valid signature to a signed request: whatever it says, it proves nothing."""
 
 
+class Unheard(Denied):
+    """BADKEY: the key is unknown there. Knot says so, too, when its ACL does not allow the key this change."""
+
+
 def load_key(tsig: Tsig) -> dns.tsig.Key:
     """The key with its secret. Raises Usage for an unknown algorithm or a secret that is not base64 (never shown)."""
     secret = resolve(tsig.secret)
@@ -252,7 +256,7 @@ def _verdict(
     error = _tsig(reply).error
     match error:
         case dns.rcode.BADKEY:
-            return Denied(f"{what}: {key} rejected (BADKEY), it is unknown there; compare name and algorithm")
+            return Unheard(f"{what}: {key} rejected (BADKEY), it is unknown there; compare name and algorithm")
         case dns.rcode.BADSIG:
             return Denied(f"{what}: {key} rejected (BADSIG), its secret differs there; compare the secrets")
         case dns.rcode.BADTIME:
