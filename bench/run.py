@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import discover
 import gate
 import probe
 import served
@@ -16,6 +17,7 @@ from lbmigrate.errors import LbmigrateError
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "start-up": startup.rows,
     "a weight until BIND serves it": served.rows,
+    "discover over a large zone": discover.rows,
     "the gate": gate.rows,
     "the probe": probe.rows,
     "a whole migration (about a minute)": whole.rows,

@@ -144,6 +144,20 @@ NEAREST = click.option("--nearest", is_flag=True, help="Take the nearest attaina
 FORCE = click.option("--force", is_flag=True, help="Also where the present stage has not been judged.")
 
 _verb("check", "Prove every precondition against the real systems; change nothing.")
+_verb(
+    "discover",
+    """Every DNS name that ends at A, and what else names A: by zone transfer, changing nothing.
+
+    \b
+    Examples:
+      lbmigrate discover                      a table: what has to be moved, what follows, what is beside it
+      lbmigrate discover --names              a ready `names:` section for the config
+      lbmigrate discover www.example.com      where no transfer is allowed: ask for these names
+      lbmigrate -o json discover | jq '.beside[] | select(.type == "TXT")'
+    """,
+    click.argument("names", nargs=-1, metavar="[NAME]..."),
+    click.option("--names", "section", is_flag=True, help="Print `names:` as YAML."),
+)
 _verb("plan", "The steps with their waits, attainable weights, what undo costs; prints the digest.", NEAREST)
 _verb(
     "start",

@@ -105,9 +105,13 @@ class Soft:
 
 @value
 class Config:
-    """One checked config file. `journal` is its URL, with a relative SQLite path already beside the config file."""
+    """One checked config file. `journal` is its URL, with a relative SQLite path already beside the config file.
+
+    `discover`: the zones whose names that end at A are moved; `bound.names` is empty then, until they are found.
+    """
 
     path: str
     bound: Bound
     soft: Soft
     journal: str
+    discover: tuple[str, ...] = ()

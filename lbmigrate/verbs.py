@@ -107,11 +107,14 @@ def history(common: Common, verify: bool) -> int:
 
 
 @contextmanager
-def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Iterator[tuple["Engine", "Parts", "Config"]]:
+def _at_work(
+    common: Common, changes: bool = True, lines: bool = False, begins: bool = False
+) -> Iterator[tuple["Engine", "Parts", "Config"]]:
     """The config, its drivers and an engine on its journal; the lease is given back at the end.
 
     `changes`: the verb is one that moves the migration, so an edited config is noted first. `lines`: with `-o json` it
-    prints a line per event (`run`, `tick`), not one document.
+    prints a line per event (`run`, `tick`), not one document. `begins`: it needs the names even where nothing is under
+    way.
     """
     from lbmigrate import assemble, config, worker
     from lbmigrate.difference import difference
@@ -121,7 +124,9 @@ def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Itera
     chosen = config.load(config_path(common))
     progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
     journal = connect(chosen.journal, chosen.bound.migration)
-    begun, given = fold(State(), journal.read()), chosen.bound
+    begun = fold(State(), journal.read())
+    chosen = _named(chosen, begun, begins)
+    given = chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
     parts = assemble.parts(chosen)
@@ -137,6 +142,20 @@ def _at_work(common: Common, changes: bool = True, lines: bool = False) -> Itera
         if engine.state.active or engine.state.outcome:
             engine.leave()
         journal.close()
+
+
+def _named(chosen: "Config", begun: State, begins: bool) -> "Config":
+    """With `names: discover`: the names of the plan that was begun, for none comes in unseen; else those of now."""
+    if not chosen.discover:
+        return chosen
+    plan, bound = begun.plan, chosen.bound
+    if plan is not None and (begun.active or (begun.outcome == "done" and replace(plan.bound, names=()) == bound)):
+        return replace(chosen, bound=replace(bound, names=plan.bound.names))
+    if not begins:
+        return chosen
+    from lbmigrate import gather
+
+    return replace(chosen, bound=replace(bound, names=gather.bound_names(bound, chosen.discover)))
 
 
 def _same_bound(state: State, chosen: "Config") -> bool:
@@ -226,7 +245,7 @@ def _print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
 
 def plan(common: Common, nearest: bool) -> int:
     """See the command line's help."""
-    with _at_work(common, changes=False) as (engine, parts, chosen):
+    with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
         return _print_plan(common, _planned(engine, parts, chosen, nearest), chosen)
 
 
@@ -234,7 +253,7 @@ def check(common: Common) -> int:
     """See the command line's help."""
     from lbmigrate.preflight import findings
 
-    with _at_work(common, changes=False) as (engine, parts, chosen):
+    with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
         found = findings(engine.state, parts, chosen)
     if common.output == "json":
         click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found], ensure_ascii=False))
@@ -244,6 +263,21 @@ def check(common: Common) -> int:
     failed = [one.what for one in found if one.level == "no"]
     if failed:
         raise Refused(f"check: {len(failed)} precondition(s) not met: {failed[0]}")
+    return 0
+
+
+def discover(common: Common, names: tuple[str, ...], section: bool) -> int:
+    """See the command line's help."""
+    from lbmigrate import config, gather, listing
+    from lbmigrate.render import safe
+
+    seen = gather.discover(config.load(config_path(common)).bound, config.owners(names))
+    for line in listing.remarks(seen):
+        click.echo(f"lbmigrate: {safe(line)}", err=True)
+    if common.output == "json":
+        click.echo(json.dumps(listing.document(seen), ensure_ascii=False))
+    else:
+        click.echo(listing.section(seen) if section else listing.table(seen))
     return 0
 
 
@@ -273,7 +307,7 @@ def _begin(
 ) -> int:
     from lbmigrate import assemble
 
-    with _at_work(common, lines=lines) as (engine, parts, chosen):
+    with _at_work(common, lines=lines, begins=True) as (engine, parts, chosen):
         if engine.state.outcome == "done" and _same_bound(engine.state, chosen):
             raise Refused(
                 "start: this migration is done; for the way back swap a and b in the config, then start again"
@@ -398,6 +432,11 @@ def _from_dns(common: Common, restore: bool, dry_run: bool) -> int:
     from lbmigrate.from_dns import restore as put_back
 
     chosen = config.load(config_path(common))
+    if chosen.discover:
+        from lbmigrate import gather
+
+        names = gather.fenced(chosen.bound, chosen.discover)
+        chosen = replace(chosen, bound=replace(chosen.bound, names=names))
     lines = put_back(chosen.bound, assemble.zones(chosen), dry_run, restore)
     return _say(common, ("; " if common.output == "json" else "\n").join(lines))
 
@@ -469,7 +508,7 @@ def policy(common: Common, server: str | None) -> int:
     from lbmigrate.needed import needs
 
     kinds = [server] if server else list(rules.SERVERS)
-    with _at_work(common, changes=False) as (engine, parts, chosen):
+    with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
         found = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
     if common.output == "json":
         click.echo(

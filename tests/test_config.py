@@ -140,6 +140,12 @@ def test_what_the_file_leaves_out_takes_the_defaults_of_the_values(file: Path) -
     assert got.soft.probes[0].url == "http://www.example.com/"
 
 
+def test_names_may_be_left_to_be_found(file: Path) -> None:
+    got = load(file, swapped("[www.example.com, api.example.com]", "{discover: [Example.com]}"))
+    assert got.discover == ("example.com.",)
+    assert got.bound.names == ()
+
+
 def test_a_config_survives_the_journal(file: Path) -> None:
     got = load(file, FULL)
     assert from_json(Config, to_json(got)) == got
@@ -425,7 +431,13 @@ REFUSED = [
     ("scheme: auto", "zone_id: Z123", "22: dns: the key `zone_id` does not belong to driver rfc2136; remove it"),
     ("    server: 192.0.2.53\n", "", "17: dns: driver rfc2136 needs the key `server`"),
     ("algorithm: hmac-sha256", "algorithm: hmac-md5", "21: dns: tsig: algorithm: 'hmac-md5' is not known; "),
-    ("[www.example.com, api.example.com]", "{discover: [example.com]}", "2: names: discover is not in this version"),
+    (
+        "[www.example.com, api.example.com]",
+        "{discover: [example.net]}",
+        "2: names: discover: example.net. has no entry",
+    ),
+    ("[www.example.com, api.example.com]", "{discover: []}", "2: names: discover: is an empty list"),
+    ("[www.example.com, api.example.com]", "{}", "2: names: the key `discover` is missing"),
     ("metrics: []", "metrics: [{prometheus: x}]", "42: gate: metrics is not in this version"),
     ("notify: []", "notify: [env:SLACK_URL]", "45: notify is not in this version"),
     ("notify: []", "roll: {balancer: b, update: {command: x}}", "45: roll is not in this version"),

@@ -15,7 +15,7 @@ from lbmigrate.journal.sqlite import SqliteJournal
 ROOT = Path(__file__).parent.parent
 CORE = (
     "value", "errors", "model", "spec", "plan", "caches", "events", "evidence", "gate", "fold", "facts",
-    "decide", "schedule", "render", "fence", "undo", "difference", "lua", "settled", "policy",
+    "decide", "schedule", "render", "fence", "undo", "difference", "lua", "settled", "discover", "rdata", "policy",
     "schemes.__init__", "schemes.addresses", "schemes.luas", "schemes.srv", "schemes.swap",
 )  # fmt: skip
 IMPURE = {

@@ -11,7 +11,7 @@ import dns.name
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import HOST, KEY, KINDS, ORIGIN, ZONE, Server, named
 from taps import Fake, Made, Tap
@@ -404,6 +404,7 @@ def test_a_long_way_of_pointers_is_not_gone() -> None:
         parse(wire + last + BODY)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 3), st.integers(0, 3))
 def test_no_bytes_do_more_than_be_refused(body: bytes, answers: int, additional: int) -> None:
     wire = struct.pack("!6H", 1, 0x8400, 0, answers, 0, additional) + body

@@ -7,10 +7,12 @@ where they are used.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lbmigrate.config import values
 from lbmigrate.config.text import FilePath, Wrong, text_of, usage, words
+from lbmigrate.errors import Usage
 from lbmigrate.model import Probe, Side
 from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Transfer, Tsig
 from lbmigrate.value import replace
@@ -74,6 +76,16 @@ def load(path: FilePath) -> Config:
     return _config(path, file)
 
 
+def owners(written: Iterable[str]) -> tuple[str, ...]:
+    """Names from the command line, read as those under names: are. Raises Usage."""
+    from lbmigrate.config import hosts
+
+    try:
+        return tuple(hosts.owner(one) for one in written)
+    except ValueError as wrong:
+        raise Usage(str(wrong)) from None
+
+
 def schema() -> Schema:
     """The file's JSON Schema (2020-12), for editors."""
     from lbmigrate.config import declaration
@@ -97,13 +109,18 @@ def _config(path: FilePath, file: Table) -> Config:
         bound=_bound(file, beside),
         soft=_soft(file, beside),
         journal=_journal(file.get("journal", JOURNAL), beside),
+        discover=() if _listed(file) else file.get("names").all("discover"),
     )
+
+
+def _listed(file: Table) -> bool:
+    return isinstance(file.get("names"), tuple)
 
 
 def _bound(file: Table, beside: str) -> Bound:
     return Bound(
         migration=file.get("migration"),
-        names=file.all("names"),
+        names=file.all("names") if _listed(file) else (),
         a=_side(file.get("a"), beside),
         b=_side(file.get("b"), beside),
         dns=tuple(_dns(entry, beside) for entry in file.all("dns")),

@@ -34,8 +34,6 @@ def _absent(thing: str, instead: str) -> str:
 
 
 def _later(file: Table) -> Iterator[Finding]:
-    if isinstance(file.get("names"), Table):
-        yield file.at("names"), _absent("names: discover", "list the names")
     if "roll" in file:
         yield file.at("roll"), _absent("roll", "remove the section")
     if file.get("notify"):
@@ -147,9 +145,12 @@ def _zones(file: Table) -> Iterator[Finding]:
 
 
 def _names(file: Table) -> Iterator[Finding]:
-    if isinstance(file.get("names"), Table):
-        return
     zones = [entry.get("zone") for entry in file.all("dns")]
+    if isinstance(file.get("names"), Table):
+        for one in file.get("names").get("discover", ()):
+            if one.value not in zones:
+                yield one.line, f"names: discover: {one.value} has no entry under dns: ({', '.join(zones)}); add it"
+        return
     seen: set[str] = set()
     for one in file.get("names"):
         if one.value in seen:

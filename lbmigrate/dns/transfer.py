@@ -6,7 +6,7 @@ here by hand. Signatures and everything else that happens once a message stay dn
 
 import contextlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 
 import dns.flags
 import dns.message
@@ -41,6 +41,17 @@ SHAPES = {
     33: (6, 1, 0),  # SRV
     NAPTR: (4, 1, 0),  # and three strings before the name
 }
+
+
+class _Every:
+    """Holds everything."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERY: Container[bytes] = _Every()
+Wanted = Mapping[int, Container[bytes]]  # by type the rdatas that are wanted: EVERY, or some addresses
 _fixed = struct.Struct("!HHIH").unpack_from
 _counts = struct.Struct("!4H").unpack_from
 
@@ -49,8 +60,10 @@ class Malformed(ValueError):
     """A message that is none."""
 
 
-def records(entry: Dns, timeout: float = TIMEOUT) -> Iterator[Record]:
+def records(entry: Dns, wanted: Wanted | None = None, timeout: float = TIMEOUT) -> Iterator[Record]:
     """Every record of the entry's zone, the SOA once and first; `timeout` in seconds for each message.
+
+    `wanted` leaves out what is not in it, which costs a third; by rdata only for types without names.
 
     The owner is in wire form and lower case, the rdata in wire form, not compressed, spelled as sent. What came before
     an error counts for nothing: the last signature may be the one that fails. Raises Unreachable (no connection;
@@ -62,7 +75,7 @@ def records(entry: Dns, timeout: float = TIMEOUT) -> Iterator[Record]:
         stream = primary.stream(dns.message.make_query(zone, "AXFR", flags=0), timeout)
         what = f"transferring {zone} from {primary.where}"
         try:
-            yield from _between(stream, zone.to_wire() or b"")
+            yield from _between(stream, zone.to_wire() or b"", wanted)
         except (Malformed, _Answered) as wrong:
             raise _said(what, primary.key, wrong) from wrong
 
@@ -89,15 +102,15 @@ def _said(what: str, key: str, wrong: Exception) -> LbmigrateError:
     return Unreachable(f"{what}: {wrong}; see the server's log")
 
 
-def _between(stream: Stream, apex: bytes) -> Iterator[Record]:
+def _between(stream: Stream, apex: bytes, wanted: Wanted | None) -> Iterator[Record]:
     """The records from the first SOA up to the second, which ends the zone (RFC 5936 section 2.2)."""
     soa: Record | None = None
     while True:
-        found = _message(stream)
+        found = _message(stream, wanted)
         if soa is None:
-            soa = found.pop(0)
-            if soa[:2] != (apex, SOA):
+            if not found or found[0][:2] != (apex, SOA):
                 raise Malformed("the first record is not the zone's SOA")
+            soa = found.pop(0)
             yield soa
         for number, record in enumerate(found, 1):
             if record[1] == SOA and record[0] == apex:
@@ -115,29 +128,32 @@ def _complete(first: Record, last: Record, alone: bool) -> None:
         raise Malformed("the zone changed under way: its SOA at the end is another")
 
 
-def _message(stream: Stream) -> list[Record]:
-    """The answer records of the next message, at least one."""
+def _message(stream: Stream, wanted: Wanted | None) -> list[Record]:
+    """The answer records of the next message that are wanted."""
     wire = stream.receive()
-    found, tsig = parse(wire)
+    found, tsig = parse(wire, wanted)
     stream.verify(wire, tsig)
     if code := wire[3] & 0x0F:
         raise _Answered(code)
     if wire[2] & (dns.flags.TC >> 8):
         raise Malformed("a message is cut (TC)")
-    if not found:
+    if not int.from_bytes(wire[6:8], "big"):
         raise Malformed("a message without records")
     return found
 
 
-def parse(wire: bytes) -> tuple[list[Record], int]:
-    """The answer records of one message, and where its TSIG record begins (0: it has none). Raises Malformed."""
+def parse(wire: bytes, wanted: Wanted | None = None) -> tuple[list[Record], int]:
+    """The wanted answer records of one message and every SOA, and where its TSIG record begins (0: it has none).
+
+    Raises Malformed.
+    """
     try:
         questions, answers, *others = _counts(wire, 4)
         known: dict[int, bytes] = {}
         at = HEADER
         for _ in range(questions):
             at = _name(wire, at, known)[1] + 4
-        found, at = _answers(wire, at, answers, known)
+        found, at = _answers(wire, at, (answers, wanted), known)
         tsig, at = _signature(wire, at, sum(others), known)
     except (IndexError, struct.error):
         raise Malformed("a message ends within a record") from None
@@ -146,17 +162,27 @@ def parse(wire: bytes) -> tuple[list[Record], int]:
     return found, tsig
 
 
-def _answers(wire: bytes, at: int, count: int, known: dict[int, bytes]) -> tuple[list[Record], int]:
-    found = []
+def _answers(
+    wire: bytes, at: int, which: tuple[int, Wanted | None], known: dict[int, bytes]
+) -> tuple[list[Record], int]:
+    count, wanted = which
+    found: list[Record] = []
     for _ in range(count):
-        owner, at = _name(wire, at, known)
+        start = at
+        while 0 < (length := wire[at]) <= LABEL_LIMIT:  # only past the owner: most are not wanted
+            at += 1 + length
+        if 0 < length < POINTER:
+            raise Malformed("a label of an unknown kind")
+        at += 2 if length else 1
         rtype, rclass, ttl, length = _fixed(wire, at)
         at += RR_FIXED
         end = at + length
         if rclass != IN:
             raise Malformed(f"a record of class {rclass}")
-        rdata = _rdata(wire, at, end, rtype, known) if rtype in SHAPES else wire[at:end]
-        found.append((owner.lower(), rtype, ttl, rdata))  # lengths of labels are under 64: none is a capital letter
+        values = EVERY if wanted is None or rtype == SOA else wanted.get(rtype)
+        if values is not None and (values is EVERY or wire[at:end] in values):
+            owner = _name(wire, start, known)[0].lower()  # lengths of labels are under 64: none is a capital letter
+            found.append((owner, rtype, ttl, _rdata(wire, at, end, rtype, known) if rtype in SHAPES else wire[at:end]))
         at = end
     return found, at
 
