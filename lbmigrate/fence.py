@@ -8,7 +8,8 @@ One TXT record of several strings, a line each, of at most 255 bytes of printabl
     AAAA 300 2001:db8::10
 
 The first names format version, migration, attempt, number and the CRC-32 of the whole. The rest are the original
-RRsets: owner, then type, TTL in seconds, rdatas; an RRset too long for one line has several. One record, because a
+RRsets: owner, then type, TTL in seconds, rdatas; an RRset too long for one line has several. Where the zone spells the
+owner with upper case, a line `as A WWW.example.com.` says so for that type. One record, because a
 prerequisite on its value then is one RR, and because no server reorders strings within a record; every line says
 what it is, so `decode` takes them in any order all the same. Whatever is not plain is percent-encoded.
 """
@@ -28,6 +29,7 @@ NUMBER_LIMIT = 2**63 - 1
 _MARK = re.compile(r"lbm\d+( |$)")
 _HEADER = re.compile(r"lbm1 m=(\S+) a=(\S+) n=(0|[1-9]\d{0,18}) c=([0-9a-f]{8})")
 _RRSET = re.compile(r"([A-Z][A-Z0-9-]*) (0|[1-9]\d{0,9})((?: \S+)+)")
+_SPELLED = re.compile(r"as ([A-Z][A-Z0-9-]*) (\S+)")
 _PLAIN = re.compile(r"[\x20-\x7e]{1,255}")
 _SAFE = "!#$&'()*+,/:;<=>?@[]^`{|}\\"
 
@@ -90,6 +92,8 @@ def _lines(originals: tuple[RRset, ...]) -> Iterator[str]:
         if not 0 <= rrset.ttl <= TTL_LIMIT:
             raise ValueError(f"TTL {rrset.ttl} is not within 0..2^31-1 (RFC 2181 section 8)")
         yield from _wrapped(f"{rrset.rtype} {rrset.ttl}", rrset.rdatas)
+        if rrset.spelled:
+            yield f"as {rrset.rtype} {_quoted(rrset.spelled)}"
 
 
 def _wrapped(prefix: str, rdatas: Iterable[str]) -> Iterator[str]:
@@ -104,15 +108,21 @@ def _wrapped(prefix: str, rdatas: Iterable[str]) -> Iterator[str]:
 
 def _originals(lines: Iterable[str]) -> tuple[RRset, ...]:
     name = ""
+    spelled: dict[str, str] = {}
     held: dict[tuple[str, int], list[str]] = {}
     for line in lines:
         if line.startswith("name "):
             name = _unquoted(line.removeprefix("name "))
+        elif found := _SPELLED.fullmatch(line):
+            spelled[found[1]] = _unquoted(found[2])
         elif found := _RRSET.fullmatch(line):
             held.setdefault((found[1], int(found[2])), []).extend(map(_unquoted, found[3].split()))
         else:
             raise ValueError(f"no line of a fence: {line[:60]!r}")
-    return tuple(RRset(name, rtype, ttl, tuple(sorted(rdatas))) for (rtype, ttl), rdatas in sorted(held.items()))
+    return tuple(
+        RRset(name, rtype, ttl, tuple(sorted(rdatas)), spelled.get(rtype, ""))
+        for (rtype, ttl), rdatas in sorted(held.items())
+    )
 
 
 def _sum(head: str, lines: Iterable[str]) -> str:

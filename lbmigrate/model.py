@@ -28,12 +28,16 @@ def kinds(name: str) -> tuple[str, ...]:
 
 @value
 class RRset:
-    """One RRset, rdatas sorted; `ttl` in seconds."""
+    """One RRset, rdatas sorted; `ttl` in seconds.
+
+    `spelled`: the owner as the zone spells it, with its upper case, "" where that is `name`.
+    """
 
     name: str
     rtype: str
     ttl: int
     rdatas: tuple[str, ...]
+    spelled: str = ""
 
     def __post_init__(self) -> None:
         if not self.rdatas:

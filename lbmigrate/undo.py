@@ -31,14 +31,19 @@ def _message(entry: Dns, lines: list[str]) -> str:
 
 
 def _name(now: Held, then: Held) -> list[str]:
-    lines = [f"prereq yxrrset {r.name} {record}" for r in now.rrsets for record in _records(r)]
+    lines = [f"prereq yxrrset {_owner(r)} {record}" for r in now.rrsets for record in _records(r)]
     if now.fence:
         lines.append(f"prereq yxrrset {owner(now.name)} TXT {rdata(now.fence)}")
     for r in now.rrsets:
-        lines.append(f"update delete {r.name} {_type(r)}")
+        lines.append(f"update delete {_owner(r)} {_type(r)}")
     for r in then.rrsets:
-        lines += [f"update add {r.name} {r.ttl} {record}" for record in _records(r)]
+        lines += [f"update add {_owner(r)} {r.ttl} {record}" for record in _records(r)]
     return [*lines, f"update delete {owner(now.name)} TXT"]
+
+
+def _owner(rrset: RRset) -> str:
+    """As the zone spells it, in every line: nsupdate writes a name that comes again as it was spelled first."""
+    return rrset.spelled or rrset.name
 
 
 def _type(rrset: RRset) -> str:

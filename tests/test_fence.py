@@ -18,10 +18,11 @@ FENCE = Fence("web-2026", "5e1f0c2a", 7, ORIGINALS)
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 rrsets = st.builds(
-    lambda rtype, ttl, rdatas: RRset(NAME, rtype, ttl, tuple(sorted(rdatas))),
+    lambda rtype, ttl, rdatas, spelled: RRset(NAME, rtype, ttl, tuple(sorted(rdatas)), spelled),
     st.sampled_from(["A", "AAAA", "SRV", "HTTPS", "TYPE65402"]),
     st.integers(0, 2**31 - 1),
     st.sets(st.text(string.printable, min_size=1, max_size=40), min_size=1, max_size=30),
+    st.sampled_from(["", "WWW.example.com.", r"Ww\032W.Example.com."]),
 )
 sets = st.lists(rrsets, max_size=4, unique_by=lambda one: one.rtype).map(
     lambda found: tuple(sorted(found, key=lambda one: one.rtype))
@@ -36,6 +37,11 @@ def test_the_text_as_it_stands_in_dns() -> None:
         "AAAA 60 2001:db8::10",
     )
     assert owner(NAME) == "_lbmigrate.www.example.com."
+
+
+def test_an_owner_in_upper_case_has_a_line_of_its_own() -> None:
+    upper = Fence("web-2026", "5e1f0c2a", 7, (RRset(NAME, "A", 300, ("192.0.2.10",), "WWW.Example.com."),))
+    assert encode(upper)[1:] == ("name www.example.com.", "A 300 192.0.2.10", "as A WWW.Example.com.")
 
 
 @settings(deadline=None, database=None)

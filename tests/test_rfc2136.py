@@ -20,7 +20,7 @@ from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
 
 WWW, DUAL = "www.lab.test.", "dual.lab.test."
-B = {"A": ("198.51.100.7",), "AAAA": ("2001:db8:b::7",)}
+B = {"A": ("198.51.100.7",), "AAAA": ("2001:db8:b::7",), "CNAME": ("lb-b.lab.test.",)}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(k, marks=[] if k == "embedded" else [pytest.mark.real]) for k in KINDS])  # fmt: skip  # noqa: E501
@@ -111,9 +111,10 @@ READ = [
 
 
 @pytest.mark.parametrize(("label", "expected"), READ)
-def test_read(zone: Rfc2136, label: str, expected: list[tuple[str, int, str]]) -> None:
+def test_read(server: Server, zone: Rfc2136, label: str, expected: list[tuple[str, int, str]]) -> None:
     name = f"{label}.{ORIGIN}".lower()
-    rrsets = tuple(RRset(name, rtype, ttl, tuple(rdatas)) for rtype, ttl, *rdatas in expected)
+    spelled = f"MiXed.{ORIGIN}" if server.kind == "named" and "mixed" in name else ""  # only BIND keeps it
+    rrsets = tuple(RRset(name, rtype, ttl, tuple(rdatas), spelled) for rtype, ttl, *rdatas in expected)
     assert zone.read([f"{label}.{ORIGIN}"]).held == (Held(name, rrsets),)
 
 
@@ -184,7 +185,7 @@ def test_odd_names_move_and_come_back(server: Server, zone: Rfc2136, label: str)
     old = zone.read([f"{label}.{ORIGIN}"])
     claim = claimed(old)
     assert [zone.swap(old, claim), zone.swap(claim, originals(claim))] == [Applied(), Applied()]
-    assert sorted(line.lower() for line in server.records()) == sorted(line.lower() for line in before)
+    assert server.records() == before
 
 
 def test_a_change_of_the_ttl_alone_takes(zone: Rfc2136) -> None:

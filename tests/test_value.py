@@ -129,5 +129,5 @@ def test_an_rrset_is_never_empty_nor_in_disorder() -> None:
 def test_nested_values_name_their_type() -> None:
     fence = Fence("web", "a1", 7, (RRset("www.example.com.", "A", 60, ("192.0.2.1",)),))
     assert to_json(fence)["originals"][0] == {
-        "is": "RRset", "name": "www.example.com.", "rtype": "A", "ttl": 60, "rdatas": ["192.0.2.1"]
+        "is": "RRset", "name": "www.example.com.", "rtype": "A", "ttl": 60, "rdatas": ["192.0.2.1"], "spelled": ""
     }  # fmt: skip

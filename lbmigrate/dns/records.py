@@ -1,6 +1,7 @@
 """Between dnspython's names and records and the model's, both ways."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import dns.exception
 import dns.name
@@ -25,6 +26,28 @@ def name_of(text: str) -> dns.name.Name:
 def text_of(name: dns.name.Name) -> str:
     """The name as the model wants it: absolute, lower case, with the final dot."""
     return name.canonicalize().to_text()
+
+
+class Spelled(dns.name.Name):
+    """A name that is written out whole: compressed (RFC 1035 section 4.1.4) it takes an earlier one's spelling."""
+
+    __slots__ = ()
+
+    def to_wire(
+        self,
+        file: Any | None = None,
+        compress: dns.name.CompressType | None = None,
+        origin: dns.name.Name | None = None,
+        canonicalize: bool = False,
+    ) -> bytes | None:
+        """What `Name.to_wire` gives without compression."""
+        del compress
+        return super().to_wire(file, None, origin, canonicalize)
+
+
+def owner_of(rrset: RRset) -> dns.name.Name:
+    """The owner to write an RRset with, so that the zone spells it as it did."""
+    return Spelled(dns.name.from_text(rrset.spelled).labels) if rrset.spelled else name_of(rrset.name)
 
 
 def fence_name(name: dns.name.Name) -> dns.name.Name:
@@ -53,8 +76,14 @@ def rdata_text(rdata: dns.rdata.Rdata) -> str:
 
 
 def rrset_of(found: dns.rrset.RRset) -> RRset:
-    """The model's form of an RRset of at least one record."""
-    return RRset(text_of(found.name), kind_of(found.rdtype), found.ttl, tuple(sorted(map(rdata_text, found))))
+    """The model's form of an RRset of at least one record.
+
+    BIND answers with the owner as the zone spells it; Knot and PowerDNS keep no spelling and repeat the question's,
+    which is in lower case.
+    """
+    name, spelled = text_of(found.name), found.name.to_text()
+    rdatas = tuple(sorted(map(rdata_text, found)))
+    return RRset(name, kind_of(found.rdtype), found.ttl, rdatas, "" if spelled == name else spelled)
 
 
 def rdatas_of(rrset: RRset) -> list[dns.rdata.Rdata]:
@@ -63,9 +92,15 @@ def rdatas_of(rrset: RRset) -> list[dns.rdata.Rdata]:
         if rrset.rtype == "LUA":
             made = [(type_of("LUA"), lua.wire(one)) for one in rrset.rdatas]
             return [dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, raw) for rdtype, raw in made]
-        return [dns.rdata.from_text(dns.rdataclass.IN, rrset.rtype, one) for one in rrset.rdatas]
+        return [_whole(dns.rdata.from_text(dns.rdataclass.IN, rrset.rtype, one)) for one in rrset.rdatas]
     except (dns.exception.DNSException, ValueError) as wrong:
         raise Refused(f"{rrset.name} {rrset.rtype} {rrset.rdatas}: {wrong}; correct the addresses") from wrong
+
+
+def _whole(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
+    """The same, with the name that it leads to written out whole."""
+    target: dns.name.Name | None = getattr(rdata, "target", None)
+    return rdata if target is None else rdata.replace(target=Spelled(target.labels))
 
 
 def fence_rdata(held: Fence) -> dns.rdata.Rdata:

@@ -10,7 +10,7 @@ import dns.message
 import dns.name
 import dns.update
 
-from lbmigrate.dns.records import fence_name, fence_rdata, name_of, rdatas_of, type_of
+from lbmigrate.dns.records import fence_name, fence_rdata, name_of, owner_of, rdatas_of, type_of
 from lbmigrate.errors import Refused
 from lbmigrate.model import MOVABLE, Held, Records, kinds
 
@@ -66,14 +66,14 @@ def _records(message: dns.update.UpdateMessage, name: dns.name.Name, was: Held, 
         if before is None:
             message.absent(name, type_of(rtype))
         else:
-            message.present(name, *rdatas_of(before))
+            message.present(owner_of(before), *rdatas_of(before))
     changed = [(rtype, before, after) for rtype, before, after in pairs_ if before != after]
     for rtype, before, _ in changed:  # all of them first: a CNAME beside something else is dropped without a word
         if before is not None:
             message.delete(name, type_of(rtype))
     for _, _, after in changed:
         if after is not None:
-            message.add(name, after.ttl, *rdatas_of(after))
+            message.add(owner_of(after), after.ttl, *rdatas_of(after))
 
 
 def _fence(message: dns.update.UpdateMessage, owner: dns.name.Name, was: Held, will: Held) -> None:
@@ -100,7 +100,7 @@ def permission(zone: dns.name.Name, held: Held) -> dns.update.UpdateMessage:
     name = name_of(held.name)
     for rrset in held.rrsets:
         message.delete(name, type_of(rrset.rtype))
-        message.add(name, rrset.ttl, *rdatas_of(rrset))
+        message.add(owner_of(rrset), rrset.ttl, *rdatas_of(rrset))
     message.add(fence_name(name), FENCE_TTL, "TXT", '"lbmigrate"')
     return message
 

@@ -1,0 +1,123 @@
+"""Zones that their servers sign: the write, its replay, and what `check` says."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from servers import KEY, ZONE, Server
+from signed import SIGNED, answered, inline, pdns, plain, signed
+from taps import Tap, is_update, send
+from test_rfc2136 import DUAL, WWW, claimed, driver, moved, originals
+
+from lbmigrate.dns.rfc2136 import Rfc2136
+from lbmigrate.errors import Denied
+from lbmigrate.model import Applied
+
+pytestmark = pytest.mark.real("named", "knotd", "pdns_server")
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TSIG", KEY.secret)
+
+
+@pytest.fixture(scope="module", params=SIGNED)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    one = SIGNED[request.param](tmp_path_factory.mktemp("signed"))
+    yield signed(one)
+    one.stop()
+
+
+def migrated(zone: Rfc2136) -> None:
+    """Claim, shift and rollback of two names, each applied at once."""
+    old = zone.read([WWW, DUAL])
+    claim = claimed(old)
+    shift = moved(claim, 2)
+    assert [zone.swap(*step) for step in [(old, claim), (claim, shift), (shift, originals(shift))]] == [Applied()] * 3
+
+
+def test_the_zone_comes_back_and_no_byte_sent_again_changes_it(server: Server) -> None:
+    before = plain(server)
+    with closing(Tap(server.port)) as tap, closing(driver(tap.port)) as zone:
+        migrated(zone)
+        assert plain(server) == before
+        assert answered(server, "www", "A")
+        rests = signed(server).zone()
+        for wire in tap.updates() * 2:
+            send(server.port, wire)
+        assert signed(server).zone() == rests, "the serial and the signatures included"
+
+
+def test_check_finds_nothing_once_the_serials_agree_and_changes_nothing(server: Server) -> None:
+    with closing(driver(server.port)) as zone:
+        migrated(zone)
+        before = signed(server).zone()
+        assert zone.check([WWW, DUAL]) == ()
+    assert signed(server).zone() == before
+
+
+def test_check_says_where_the_serial_has_to_be_set_first_and_changes_nothing(tmp_path: Path) -> None:
+    server = signed(inline(tmp_path))
+    try:
+        before = server.zone()
+        with closing(driver(server.port)) as zone:
+            (hint,) = zone.check([WWW, DUAL])
+        assert hint.startswith("lab.test.: the SOA that is served is not the one that updates are checked against")
+        assert signed(server).zone() == before
+    finally:
+        server.stop()
+
+
+def test_a_claim_is_refused_when_the_zone_moves_on_after_its_serial_was_set(tmp_path: Path) -> None:
+    server = signed(inline(tmp_path))
+    before = plain(server)
+    with closing(Tap(server.port)) as tap, closing(driver(tap.port)) as zone:
+        old = zone.read([WWW])
+        updates: list[bytes] = []
+
+        def deliver(wire: bytes) -> bool:
+            updates.extend([wire] * is_update(wire))
+            if is_update(wire) and len(updates) == 3:  # a claim, the serial, the claim again
+                server.edit(lambda message: message.add("new.lab.test.", 30, "A", "192.0.2.200"))
+            return True
+
+        tap.deliver = deliver
+        with pytest.raises(Denied, match="try again if the zone is busy"):
+            zone.swap(old, claimed(old))
+    server.edit(lambda message: message.delete("new.lab.test."))
+    assert plain(signed(server)) == before
+    server.stop()
+
+
+POLICY = "".join(f'grant "{KEY.name}" zonesub {rtype}; ' for rtype in ("A", "AAAA", "TXT"))
+
+
+def test_a_key_that_may_not_set_the_serial_is_told_so(tmp_path: Path) -> None:
+    server = signed(inline(tmp_path, policy=f"update-policy {{ {POLICY} }};"))
+    try:
+        before = plain(server)
+        with closing(driver(server.port)) as zone:
+            old = zone.read([WWW])
+            with pytest.raises(Denied, match=r"REFUSED to an update of lab\.test\. \(SOA, since"):
+                zone.swap(old, claimed(old))
+            with pytest.raises(Denied, match=r"REFUSED to an update of lab\.test\. \(SOA, since"):
+                zone.check([WWW])
+        assert plain(server) == before
+    finally:
+        server.stop()
+
+
+def test_powerdns_with_soa_edit_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    """It serves a serial that it makes up, and after one was set it finds no SOA equal to it."""
+    server = pdns(tmp_path, ZONE, "SOA-EDIT", "INCREMENT-WEEKS")
+    try:
+        before = plain(server)
+        with closing(driver(server.port)) as zone:
+            assert "PowerDNS: SOA-EDIT" in zone.check([WWW])[0]
+            old = zone.read([WWW])
+            with pytest.raises(Denied, match="turn SOA-EDIT off"):
+                zone.swap(old, claimed(old))
+        assert plain(server) == before
+    finally:
+        server.stop()
