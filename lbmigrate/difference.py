@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lbmigrate.spec import Bound
+from lbmigrate.spec import Bound, Dns
 
 
 def difference(old: Bound, new: Bound) -> tuple[str, ...]:
@@ -14,7 +14,7 @@ def _compare(key: str, old: Any, new: Any) -> list[str]:
     if old == new:
         return []
     if key == "dns":
-        return _keyed(key, {entry.zone: entry for entry in old}, {entry.zone: entry for entry in new})
+        return _keyed(key, _entries(old), _entries(new))
     if _pairs(old) and _pairs(new):
         return _keyed(key, dict(old), dict(new))
     if _texts(old) and _texts(new) and set(old) != set(new):
@@ -23,6 +23,10 @@ def _compare(key: str, old: Any, new: Any) -> list[str]:
         prefix = f"{key}." if key else ""
         return [line for name in vars(old) for line in _compare(prefix + name, vars(old)[name], vars(new)[name])]
     return [f"{key}: {_shown(old)} → {_shown(new)}"]
+
+
+def _entries(dns: tuple[Dns, ...]) -> dict[str, Dns]:
+    return {f"{entry.zone.rstrip('.')} {entry.view}".strip(): entry for entry in dns}
 
 
 def _keyed(key: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:

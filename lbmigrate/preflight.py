@@ -44,7 +44,8 @@ def _zones(parts: Parts, config: Config) -> list[Finding]:
     found: list[Finding] = []
     for index, entry in enumerate(config.bound.dns):
         names = names_in(config.bound, index)
-        found.append(Finding("ok", f"{entry.zone} at {entry.server}: the key may read it"))
+        where = f"{entry.zone} (view {entry.view})" if entry.view else entry.zone
+        found.append(Finding("ok", f"{where} at {entry.server}: the key may read it"))
         found += [Finding("hint", line) for line in parts.zones[index].check(names)]
     return found
 

@@ -483,7 +483,42 @@ def test_every_refusal_names_its_line_and_the_way_out(file: Path, old: str, new:
 
 def test_two_zones_may_not_be_one(file: Path) -> None:
     twice = swapped("stages:", "  - {driver: rfc2136, zone: EXAMPLE.com., server: ns}\nstages:")
-    assert refusal(file, twice) == "25: dns: zone example.com. has two entries; keep one"
+    assert refusal(file, twice) == "25: dns: zone example.com. has two entries; keep one, or give each its own `view`"
+
+
+INSIDE = '{driver: rfc2136, zone: example.com, server: ns, view: inside, addresses: [192.0.2.10, "192.0.2.20"]}'
+
+
+def test_views_of_one_zone_are_entries_of_their_own(file: Path) -> None:
+    text = swapped("zone: example.com", "zone: example.com\n    view: outside").replace(
+        "stages:", f"  - {INSIDE}\nstages:"
+    )
+    outside, inside = load(file, text).bound.dns
+    assert (outside.view, outside.addresses) == ("outside", ())
+    assert (inside.view, inside.addresses) == ("inside", ("192.0.2.10", "192.0.2.20"))
+
+
+VIEWS = [
+    ("view: inside, ", "", "dns: zone example.com. has two entries; keep one, or give each its own `view`"),
+    ("view: inside", "view: outside", "dns: zone example.com. has two entries for the view outside; keep one"),
+    ("view: inside", "view: in side", "dns: view: 'in side' is no view's name; use letters"),
+    ("192.0.2.10", "192.0.2.99", "dns: addresses: 192.0.2.99 is neither a's nor b's; correct it, or add it there"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), VIEWS)
+def test_views_that_cannot_be(file: Path, old: str, new: str, said: str) -> None:
+    text = swapped("zone: example.com", "zone: example.com\n    view: outside")
+    assert said in refusal(file, text.replace("stages:", f"  - {INSIDE.replace(old, new)}\nstages:"))
+
+
+def test_an_address_that_no_view_shows_is_named(file: Path) -> None:
+    text = swapped("zone: example.com", "zone: example.com\n    addresses: [192.0.2.10, 192.0.2.20]")
+    said = refusal(file, text).splitlines()
+    assert [line.partition(": ")[2] for line in said] == [
+        "dns: addresses: 2001:db8::10 is shown by no entry; add it to one of them",
+        "dns: addresses: 2001:db8::20 is shown by no entry; add it to one of them",
+    ]
 
 
 def test_all_findings_are_shown_in_the_order_of_the_file(file: Path) -> None:

@@ -184,7 +184,8 @@ def _dns(entry: Table, beside: str) -> Dns:
         zone=entry.get("zone"),
         tsig=_tsig(entry.get("tsig"), beside) if "tsig" in entry else None,
         nameservers=entry.all("nameservers"),
-        **_given(entry, "server", "port", "scheme", "serve_limit"),
+        addresses=entry.all("addresses"),
+        **_given(entry, "server", "port", "scheme", "serve_limit", "view"),
     )
     return replace(found, transfer=_transfer(entry.get("transfer"), found, beside)) if "transfer" in entry else found
 

@@ -113,6 +113,13 @@ DNS = Map(
         "port": Field(PORT, "rfc2136: its port; default 53"),
         "tsig": Field(TSIG, "rfc2136: the key that signs every message"),
         "transfer": Field(TRANSFER, "rfc2136: where the whole zone can be had (AXFR); default: server, with tsig"),
+        "view": Field(
+            Word(values.view, _pattern(values.MIGRATION)),
+            "which face of the zone this is, where it has several entries",
+        ),
+        "addresses": Field(
+            ListOf(ADDRESS, 1), "those of a's and b's addresses that this view shows; default: all of them"
+        ),
         "scheme": Field(
             Choice("auto", "addresses", "lua", "srv", "names"), "how a weight becomes records; default auto"
         ),

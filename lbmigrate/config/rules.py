@@ -14,7 +14,21 @@ SIDE_KEYS = {
     "external": SIDE_COMMON | {"up", "down", "health"},
 }
 SIDE_NEEDS = {"haproxy": ("config", "socket"), "external": ()}
-DNS_KEYS = {"rfc2136": {"driver", "zone", "server", "port", "tsig", "scheme", "nameservers", "serve_limit", "transfer"}}
+DNS_KEYS = {
+    "rfc2136": {
+        "driver",
+        "zone",
+        "server",
+        "port",
+        "tsig",
+        "scheme",
+        "nameservers",
+        "serve_limit",
+        "transfer",
+        "view",
+        "addresses",
+    }
+}
 MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B from a good one
 
 
@@ -25,7 +39,7 @@ def findings(file: Table, beside: str) -> list[Finding]:
         found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
     for entry in file.all("dns"):
         found += [(line, f"dns: {what}") for line, what in _entry(entry)]
-    found += [*_apart(file, beside), *_addresses(file), *_zones(file), *_names(file)]
+    found += [*_apart(file, beside), *_addresses(file), *_zones(file), *_shown(file), *_names(file)]
     return found
 
 
@@ -136,12 +150,31 @@ def _addresses(file: Table) -> Iterator[Finding]:
 
 
 def _zones(file: Table) -> Iterator[Finding]:
-    seen: set[str] = set()
+    """One entry per zone, or one per view of it."""
+    seen: dict[str, set[str]] = {}
     for entry in file.all("dns"):
-        zone = entry.get("zone")
-        if zone in seen:
-            yield entry.at("zone"), f"dns: zone {zone} has two entries; keep one"
-        seen.add(zone)
+        zone, view = entry.get("zone"), entry.get("view", "")
+        views = seen.setdefault(zone, set())
+        if views and not (view and all(views)):
+            yield entry.at("zone"), f"dns: zone {zone} has two entries; keep one, or give each its own `view`"
+        elif view in views:
+            yield entry.at("view"), f"dns: zone {zone} has two entries for the view {view}; keep one"
+        views.add(view)
+
+
+def _shown(file: Table) -> Iterator[Finding]:
+    """What a view shows are addresses of A and B, and each of these is shown somewhere."""
+    every = [one for side in ("a", "b") for one in file.get(side).get("addresses")]
+    known, shown = {one.value for one in every}, set()
+    for entry in file.all("dns"):
+        given = entry.get("addresses", ())
+        for one in given:
+            if one.value not in known:
+                yield one.line, f"dns: addresses: {one.value} is neither a's nor b's; correct it, or add it there"
+        shown |= {one.value for one in given} or known
+    for one in every:
+        if one.value not in shown:
+            yield one.line, f"dns: addresses: {one.value} is shown by no entry; add it to one of them"
 
 
 def _names(file: Table) -> Iterator[Finding]:

@@ -89,6 +89,13 @@ def migration(name: str) -> str:
     return name
 
 
+def view(name: str) -> str:
+    """The name of one face of a zone."""
+    if not re.fullmatch(MIGRATION, name):
+        raise ValueError(f"{show(name)} is no view's name; use letters, digits, `.`, `_` and `-`, such as inside")
+    return name
+
+
 def secret(reference: str) -> str:
     """A reference to a secret. The text is never repeated: it may be the secret itself."""
     if not re.fullmatch(SECRET, reference) or not reference.isprintable():

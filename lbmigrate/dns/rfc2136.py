@@ -19,6 +19,7 @@ from lbmigrate.dns import nameservers, served, soa, update
 from lbmigrate.dns.reader import PAUSE, Reader, some
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
+from lbmigrate.dns.served import Answer
 from lbmigrate.dns.wire import Primary, Unheard, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
 from lbmigrate.model import FAMILIES, Applied, Held, NotApplied, Outcome, Records, Served, Unknown
@@ -146,8 +147,13 @@ class Rfc2136:
         Raises Unreachable when the list of name servers itself cannot be had from the primary.
         """
         asked = {self._question(name, rtype): name for name in names for rtype in rtypes}
-        found = served.ask(self._servers.all(), list(asked), self._timeout)
+        found = self._ask_all(list(asked))
         return [served.served(one, asked[one.question], self._view) for one in found]
+
+    def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
+        """Every authoritative server; signed where the zone has views, which servers choose by the key."""
+        key = self._primary.signing() if self._view else None
+        return served.ask(self._servers.all(), questions, self._timeout, key)
 
     def _question(self, name: str, rtype: str) -> Question:
         owner = self._reader.name(name)
@@ -194,15 +200,14 @@ class Rfc2136:
         yield f"{self._zone}: {soa.APART}; start sets its serial first (this does not help with PowerDNS: SOA-EDIT)"
 
     def _differing(self, records: Records) -> Iterator[str]:
-        servers = self._servers.all()
-        for one in served.ask(servers, [Question(self._zone, "SOA")], self._timeout):
+        for one in self._ask_all([Question(self._zone, "SOA")]):
             if one.error:
                 yield f"name server {one.server}: {one.error}"
             elif one.rdatas != (records.soa,):
                 yield f"name server {one.server}: its serial differs from the primary's; is it following?"
         there = {(rrset.name, rrset.rtype): rrset.rdatas for held in records.held for rrset in held.rrsets}
         asked = [Question(name_of(name), rtype) for name, rtype in there]
-        for one in served.ask(servers, asked, self._timeout):
+        for one in self._ask_all(asked):
             primary = there[text_of(one.question.owner), one.question.rtype]
             if not one.error and "LUA" not in one.question.rtype and one.rdatas != primary:
                 yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
@@ -212,7 +217,7 @@ def _kinds(held: Held) -> str:
     return ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
 
 
-def _answer(one: served.Answer) -> str:
+def _answer(one: Answer) -> str:
     said = ", ".join(one.rdatas or ()) or "nothing"
     return f"answers {said} for {text_of(one.question.owner)} {one.question.rtype}"
 

@@ -14,6 +14,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rdtypes.ANY.SOA
+import dns.tsig
 
 from lbmigrate.dns.nameservers import Server
 from lbmigrate.dns.reading import Question
@@ -42,12 +43,15 @@ def served(one: Answer, name: str, view: str) -> Served:
     return Served(one.server, name, one.question.rtype, one.ttl, one.rdatas, one.error, view)
 
 
-def ask(servers: Sequence[Server], questions: Sequence[Question], timeout: float) -> list[Answer]:
+def ask(
+    servers: Sequence[Server], questions: Sequence[Question], timeout: float, key: dns.tsig.Key | None = None
+) -> list[Answer]:
     """Every question to every server, one answer or error each, in the order given.
 
-    A server that says nothing for half of `timeout` (seconds) is asked once more, then given up.
+    A server that says nothing for half of `timeout` (seconds) is asked once more, then given up. With a `key` every
+    question is signed (RFC 8945) and an answer that is not is an error.
     """
-    talks = [Talk(server, questions, timeout / ROUNDS) for server in servers]
+    talks = [Talk(server, questions, timeout / ROUNDS, key) for server in servers]
     for number in range(ROUNDS):
         _round([talk for talk in talks if talk.unanswered()], number)
     return [talk.result(question) for talk in talks for question in questions]
@@ -74,13 +78,17 @@ def _wire(question: Question) -> bytes:
 class Talk:
     """One server's questions over one connected UDP socket: strangers are not heard, a closed port is noticed."""
 
-    def __init__(self, server: Server, questions: Sequence[Question], patience: float) -> None:
+    def __init__(
+        self, server: Server, questions: Sequence[Question], patience: float, key: dns.tsig.Key | None = None
+    ) -> None:
         self.until = 0.0
         self._server = server
         self._patience = patience
         self._open: dict[Question, None] = dict.fromkeys(questions)
         self._answers: dict[Question, Answer] = {}
         self._pending: dict[int, Question] = {}
+        self._key = key
+        self._macs: dict[int, bytes] = {}  # of the questions, which the answers' signatures cover
         self._waiting: list[Question] = []
         self._socket: socket.socket | None = None
         self._address = ("", 0)
@@ -139,12 +147,22 @@ class Talk:
                 question = self._waiting[-1]
                 number = random.randrange(65536)
                 if number not in self._pending:
-                    self._socket.send(number.to_bytes(2, "big") + _wire(question))
+                    self._socket.send(self._signed(question, number))
                     self._pending[number] = self._waiting.pop()
         except BlockingIOError:
             pass  # the socket's buffer is full: goes on after the next answer
         except OSError as wrong:
             self._fail(wrong)
+
+    def _signed(self, question: Question, number: int) -> bytes:
+        """The question on the wire under this id."""
+        if self._key is None:
+            return number.to_bytes(2, "big") + _wire(question)
+        query = dns.message.make_query(question.owner, question.rtype, flags=0, use_edns=0, payload=PAYLOAD, id=number)
+        query.use_tsig(self._key)
+        wire = query.to_wire()
+        self._macs[number] = query.mac or b""
+        return wire
 
     def _fail(self, wrong: OSError) -> None:
         self._why = wrong.strerror or str(wrong)
@@ -160,28 +178,50 @@ class Talk:
             return
         del self._pending[reply.id]
         self.until = time.monotonic() + self._patience
+        if self._key is not None and not _verified(wire, self._key, self._macs[reply.id]):
+            self._settle(question, Answer(self._server.label, question, None, None, _unsigned(self._key, reply)))
+            return
         if reply.flags & dns.flags.TC:
             reply = (self._whole(question) if self._tcp else None) or reply
-        self._answers[question] = _answer(self._server.label, question, reply)
+        self._settle(question, _answer(self._server.label, question, reply))
+
+    def _settle(self, question: Question, answer: Answer) -> None:
+        self._answers[question] = answer
         del self._open[question]
 
     def _whole(self, question: Question) -> dns.message.Message | None:
         query = dns.message.make_query(question.owner, question.rtype, flags=0)
+        if self._key is not None:
+            query.use_tsig(self._key)
         try:
-            return dns.query.tcp(query, self._address[0], port=self._address[1], timeout=self._patience)
+            reply = dns.query.tcp(query, self._address[0], port=self._address[1], timeout=self._patience)
         except (OSError, EOFError, dns.exception.DNSException):
             self._tcp = False  # one wait is enough for all; the truncated answers stay, and are errors
             return None
+        return reply if self._key is None or reply.had_tsig else None
 
 
 def _parsed(wire: bytes, question: Question) -> dns.message.Message | None:
     """The reply to this very question, None for anything else: a late or forged datagram is no answer."""
     try:
-        reply = dns.message.from_wire(wire)
+        reply = dns.message.from_wire(wire, keyring=False)
     except (dns.exception.DNSException, ValueError):
         return None
     same = [(one.name, dns.rdatatype.to_text(one.rdtype)) for one in reply.question] == [question]
     return reply if reply.flags & dns.flags.QR and same else None
+
+
+def _verified(wire: bytes, key: dns.tsig.Key, mac: bytes) -> bool:
+    """Whether an answer is signed with the key of its question."""
+    try:
+        return dns.message.from_wire(wire, keyring=key, request_mac=mac).had_tsig
+    except (dns.exception.DNSException, ValueError):
+        return False
+
+
+def _unsigned(key: dns.tsig.Key, reply: dns.message.Message) -> str:
+    name = key.name.to_text(omit_final_dot=True)
+    return f"{dns.rcode.to_text(reply.rcode())} without a valid signature of key {name}: give this server the key"
 
 
 def _answer(server: str, question: Question, reply: dns.message.Message) -> Answer:

@@ -92,7 +92,7 @@ class Primary:
         Raises Unreachable (no connection, no answer), Unsigned, Denied (the server rejects the key).
         """
         with self._lock:
-            key = self._signing()
+            key = self.signing()
             replies: list[dns.message.Message] = []
             for start in range(0, len(messages), WINDOW):
                 replies += self._exchange(messages[start : start + WINDOW], key, self._clock() + timeout)
@@ -101,7 +101,7 @@ class Primary:
     def stream(self, question: dns.message.Message, timeout: float) -> "Stream":
         """Send a question whose answer is many messages; `timeout` in seconds for each of them. Not for two threads,
         and nothing else may be asked before `close`. Raises as `ask` does."""
-        return Stream(self, question, timeout, self._signing())
+        return Stream(self, question, timeout, self.signing())
 
     def close(self) -> None:
         """Close the connection; the next `ask` opens one."""
@@ -109,7 +109,8 @@ class Primary:
             self._socket.close()
         self._socket, self._buffer = None, b""
 
-    def _signing(self) -> dns.tsig.Key | None:
+    def signing(self) -> dns.tsig.Key | None:
+        """The key with its secret, None where nothing is signed. Raises Usage."""
         if self._key is None and self._entry.tsig is not None:
             self._key = load_key(self._entry.tsig)
         return self._key
