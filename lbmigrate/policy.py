@@ -30,13 +30,17 @@ class Grant:
 
 @value
 class Need:
-    """What the key of one `dns:` entry writes. `known` says where that is known from; `source`: our own address."""
+    """What the key of one `dns:` entry writes. `known` says where that is known from; `source`: our own address.
+
+    `transfer`: it also reads the zone as a whole, because LUA records cannot be asked for.
+    """
 
     zone: str
     key: str
     grants: tuple[Grant, ...]
     known: str
     source: str = ""
+    transfer: bool = False
 
 
 def types(states: Iterable[Held]) -> dict[str, set[str]]:
@@ -60,7 +64,9 @@ def need(entry: Dns, names: Mapping[str, Collection[str]], known: str, source: s
     for name, rtypes in names.items():
         grants += [Grant(_plain(name), tuple(sorted(rtypes)))] if rtypes else []
         grants.append(Grant(_plain(owner(name)), ("TXT",)))
-    return Need(_plain(entry.zone), _plain(f"{entry.tsig.name}.")[:-1], tuple(grants), _line(known), _address(source))
+    transfer = entry.transfer is None and any("LUA" in rtypes for rtypes in names.values())
+    key = _plain(f"{entry.tsig.name}.")[:-1]
+    return Need(_plain(entry.zone), key, tuple(grants), _line(known), _address(source), transfer)
 
 
 def _plain(name: str) -> str:
@@ -93,6 +99,7 @@ def _bind(one: Need) -> str:
         f"// {one.known}",
         "update-policy {",
         *(f"  grant {one.key} name {grant.name} {' '.join(grant.rtypes)};" for grant in one.grants),
+        f"  // where BIND itself signs the zone (inline-signing) also: grant {one.key} name {one.zone} SOA;",
         "};",
     ])  # fmt: skip
 
@@ -163,6 +170,7 @@ def _shell(one: Need) -> list[str]:
     return [
         "# LUA records are code that PowerDNS runs: whoever has this key can run commands on the DNS server.",
         "# From 5.1 on it also needs enable-lua-record-updates=yes in pdns.conf.",
+        *([f"pdnsutil add-meta {one.zone[:-1]} TSIG-ALLOW-AXFR {one.key}"] if one.transfer else []),
     ]
 
 

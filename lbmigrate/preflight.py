@@ -45,8 +45,9 @@ def _zones(parts: Parts, config: Config) -> list[Finding]:
     for index, entry in enumerate(config.bound.dns):
         names = names_in(config.bound, index)
         where = f"{entry.zone} (view {entry.view})" if entry.view else entry.zone
-        found.append(Finding("ok", f"{where} at {entry.server}: the key may read it"))
-        found += [Finding("hint", line) for line in parts.zones[index].check(names)]
+        hints = parts.zones[index].check(names)
+        found.append(Finding("ok", f"{where} at {entry.server}: the key may read it, and write what is moved"))
+        found += [Finding("hint", line) for line in hints]
     return found
 
 

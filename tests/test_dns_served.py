@@ -73,6 +73,10 @@ def test_every_server_is_asked_for_both_families(pair: tuple[Server, Server]) ->
         ]
 
 
+def about_servers(zone: Rfc2136, name: str) -> list[str]:
+    return [line for line in zone.check([name]) if line.startswith("name server ")]
+
+
 @pytest.mark.real
 def test_a_change_is_seen_at_the_primary_then_at_the_secondary(pair: tuple[Server, Server]) -> None:
     primary, follower = pair
@@ -82,7 +86,7 @@ def test_a_change_is_seen_at_the_primary_then_at_the_secondary(pair: tuple[Serve
         assert zone.swap(old, new) == Applied()
         assert zone.served([WWW])[0] == Served(primary.at, WWW, "A", 300, ("192.0.2.77",))
         eventually(lambda: zone.served([WWW])[2] == Served(follower.at, WWW, "A", 300, ("192.0.2.77",)))
-        eventually(lambda: zone.check([WWW]) == ())
+        eventually(lambda: about_servers(zone, WWW) == [])
 
 
 @pytest.mark.real
@@ -128,9 +132,8 @@ def test_check_names_a_secondary_that_serves_other_data_under_the_same_serial(
     other = named(tmp_path, zone=edited)
     try:
         with closing(driver(primary.port, primary.at, other.at)) as zone:
-            assert zone.check([DUAL]) == (
-                f"name server {other.at}: answers 203.0.113.9 for {DUAL} A, the primary holds {here}",
-            )
+            said = f"name server {other.at}: answers 203.0.113.9 for {DUAL} A, the primary holds {here}"
+            assert about_servers(zone, DUAL) == [said]
     finally:
         other.stop()
 

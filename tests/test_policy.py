@@ -8,7 +8,8 @@ from lbmigrate import policy
 from lbmigrate.errors import Refused
 from lbmigrate.model import Held, RRset
 from lbmigrate.policy import Grant, Need, need
-from lbmigrate.spec import Dns, Tsig
+from lbmigrate.spec import Dns, Transfer, Tsig
+from lbmigrate.value import replace
 
 ZONE, WWW = "example.com.", "www.example.com."
 TSIG = Tsig("lbmigrate-key", "hmac-sha256", "env:X")
@@ -37,6 +38,7 @@ BIND = """\
 update-policy {
   grant lbmigrate-key name www.example.com. A AAAA;
   grant lbmigrate-key name _lbmigrate.www.example.com. TXT;
+  // where BIND itself signs the zone (inline-signing) also: grant lbmigrate-key name example.com. SOA;
 };"""
 KNOT = """\
 acl:
@@ -69,7 +71,7 @@ def test_powerdns_as_a_shell_script_with_a_policy_script_in_it() -> None:
     ]
     assert plain[-1] == "END"
     assert 'grant("lbmigrate-key.", "example.com.", "www.example.com.", {[1] = true})' in text
-    assert "shell" not in text
+    assert "AXFR" not in text
     assert "run commands" not in text
 
 
@@ -88,6 +90,10 @@ def test_lua_records_are_for_powerdns_alone_and_say_what_they_are() -> None:
     assert "can run commands on the DNS server" in text
     assert "enable-lua-record-updates=yes" in text
     assert "{[1] = true, [65402] = true}" in text
+    transfer = "pdnsutil add-meta example.com TSIG-ALLOW-AXFR lbmigrate-key"  # LUA records cannot be asked for
+    assert transfer in text
+    elsewhere = need(replace(ENTRY, transfer=Transfer("192.0.2.54")), {WWW: {"A", "LUA"}}, "known")
+    assert transfer not in policy.powerdns((elsewhere,))
 
 
 def test_the_document_holds_the_same_texts() -> None:

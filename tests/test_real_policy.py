@@ -11,15 +11,17 @@ import dns.rcode
 import dns.tsig
 import dns.update
 import pytest
-from servers import HOST, ORIGIN, Server, knotd, named, pdns, program, run
+from servers import HOST, KEY, ORIGIN, Server, knotd, named, pdns, program, run
 
 from lbmigrate import policy
 from lbmigrate.dns.rfc2136 import Rfc2136
-from lbmigrate.errors import LbmigrateError
+from lbmigrate.errors import Denied, LbmigrateError
+from lbmigrate.lab.realpdns import UNCACHED
 from lbmigrate.lab.transfer import Key, transfer
-from lbmigrate.model import Applied, Records, Side, Zone
+from lbmigrate.model import Applied, Records, Side
 from lbmigrate.plan import Plan, Write, build, wanted
-from lbmigrate.spec import Bound, Dns, Stage, Tsig
+from lbmigrate.spec import Bound, Dns, Stage, Transfer, Tsig
+from lbmigrate.value import replace
 
 pytestmark = pytest.mark.real("named", "knotd", "pdns_server")
 NAMES = ("www.lab.test.", "dual.lab.test.", "four.lab.test.")
@@ -64,29 +66,34 @@ def under_bind(directory: Path) -> Server:
 
 
 def under_knot(directory: Path) -> Server:
-    server = knotd(directory)
     rules, _, zone = policy.knot(grants()).partition("\nzone:\n")
     assert zone.endswith('acl: ["lbmigrate-lab.test"]')
+    return knot_with(directory, rules.partition("\nacl:\n")[2], '"lbmigrate-lab.test"')
+
+
+def knot_with(directory: Path, rules: str, names: str) -> Server:
+    server = knotd(directory)
     key = f"  - id: {MOVER.name}\n    algorithm: {MOVER.algorithm}\n    secret: {MOVER.secret}\n"
     add(
         directory / "knot.conf",
         ("key:\n", key),
-        ("\nacl:\n", rules.partition("\nacl:\n")[2] + "\n"),
-        ("    acl: lab", ', "lbmigrate-lab.test"]'),
+        ("\nacl:\n", rules + "\n"),
+        ("    acl: lab", f", {names}]"),
         ("    acl: ", "["),
     )
     server.control("reload")
     return server
 
 
-def under_powerdns(directory: Path) -> Server:
-    server = pdns(directory)
+def under_powerdns(directory: Path, needs: tuple[policy.Need, ...] = (), more: str = "") -> Server:
+    server = pdns(directory, settings=f"{UNCACHED}\n{more}")
     server.stop()
     util = f"{program('pdnsutil')} --config-dir={directory}"
     run(*util.split(), "import-tsig-key", MOVER.name, MOVER.algorithm, MOVER.secret)
     file = directory / "lbmigrate.lua"
-    script = policy.powerdns(grants()).replace(policy.SCRIPT, str(file))
-    run("sh", "-e", "-c", f'pdnsutil() {{ {util} "$@"; }}\n{script}')
+    script = policy.powerdns(needs or grants()).replace(policy.SCRIPT, str(file))
+    (directory / "policy.sh").write_text(f'pdnsutil() {{ {util} "$@"; }}\n{script}\n')
+    run("sh", "-e", str(directory / "policy.sh"))
     add(directory / "pdns.conf", ("\n", f"lua-dnsupdate-policy-script={file}\n"))
     return server.start()
 
@@ -101,18 +108,23 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     server.stop()
 
 
-@pytest.fixture
-def zone(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zone]:
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVER", MOVER.secret)
+    monkeypatch.setenv("TSIG", KEY.secret)
+
+
+@pytest.fixture
+def zone(server: Server) -> Iterator[Rfc2136]:
     with closing(Rfc2136(entry(server.port), 2.0, 5.0)) as zone:
         yield zone
 
 
-def read(zone: Zone) -> Records:
+def read(zone: Rfc2136) -> Records:
     return zone.read(NAMES)
 
 
-def play(zone: Zone, plan: Plan, *targets: str) -> None:
+def play(zone: Rfc2136, plan: Plan, *targets: str) -> None:
     """The plan's writes with these targets, each proven, as the engine makes them."""
     writes = [one for one in plan.forward if isinstance(one, Write)]
     for number, target in enumerate(targets):
@@ -125,7 +137,7 @@ def play(zone: Zone, plan: Plan, *targets: str) -> None:
 # ---------------------------------------------------------------- what it allows
 
 
-def test_a_whole_migration_there_and_back_and_a_rollback(server: Server, zone: Zone) -> None:
+def test_a_whole_migration_there_and_back_and_a_rollback(server: Server, zone: Rfc2136) -> None:
     before = server.records()
     there = build(bound(), read(zone).held)
     play(zone, there, "claim", "weight", "restore")
@@ -140,7 +152,32 @@ def test_a_whole_migration_there_and_back_and_a_rollback(server: Server, zone: Z
     assert server.records() == before
 
 
+def test_check_proves_it_without_a_change_and_finds_nothing_beyond(server: Server, zone: Rfc2136) -> None:
+    before = server.zone()
+    assert zone.check(NAMES) == ()
+    assert server.zone() == before
+
+
 # ---------------------------------------------------------------- what it refuses
+
+
+@pytest.mark.parametrize("names", [("above.lab.test.",), (*NAMES, "host.wild.lab.test.")])
+def test_check_names_the_write_that_would_be_refused(server: Server, zone: Rfc2136, names: tuple[str, ...]) -> None:
+    before = server.zone()
+    with pytest.raises(
+        Denied, match=rf"an update of {names[-1]} \(A\) in zone lab.test. with key mover.*lbmigrate policy"
+    ):
+        zone.check(names)
+    assert server.zone() == before
+
+
+def test_check_refuses_scheme_lua_where_the_key_may_not_write_lua_records(server: Server) -> None:
+    before = server.zone()
+    elsewhere = Transfer(HOST, server.port, Tsig(KEY.name, KEY.algorithm, "env:TSIG"))
+    lua = closing(Rfc2136(replace(entry(server.port), scheme="lua", transfer=elsewhere), 2.0, 5.0))
+    with lua as zone, pytest.raises(Denied, match=r"www\.lab\.test\. \(LUA\).*enable-lua-record-updates"):
+        zone.check(NAMES)
+    assert server.zone() == before
 
 
 FORBIDDEN: dict[str, Callable[[dns.update.UpdateMessage], None]] = {
@@ -195,7 +232,44 @@ def test_the_zone_cannot_be_transferred(server: Server) -> None:
         transfer(HOST, server.port, ORIGIN, MOVER)
 
 
-def test_what_the_names_hold_is_what_is_granted(zone: Zone) -> None:
+def test_what_the_names_hold_is_what_is_granted(zone: Rfc2136) -> None:
     held = read(zone).held
     found = policy.need(entry(), policy.types(held), "as the zone holds them", HOST)
     assert sorted(found.grants, key=lambda one: one.name) == sorted(grants()[0].grants, key=lambda one: one.name)
+
+
+def test_two_rules_that_allow_each_record_do_not_allow_the_message(tmp_path: Path) -> None:
+    """Why the printed ACL of Knot is one rule, and why `check` also proves all writes together."""
+    rule = "  - id: {}\n    key: mover\n    action: update\n    update-type: {}\n"
+    server = knot_with(
+        tmp_path, rule.format("addresses", "A") + rule.format("fences", "TXT").rstrip(), "addresses, fences"
+    )
+    try:
+        driver = closing(Rfc2136(entry(server.port), 2.0, 5.0))
+        with driver as zone, pytest.raises(Denied, match="though each alone is allowed"):
+            zone.check(["www.lab.test."])
+    finally:
+        server.stop()
+
+
+def test_lua_records_under_the_printed_policy_of_powerdns(tmp_path: Path) -> None:
+    """The one scheme that also needs a transfer, and more than a key should have: `check` says so."""
+    needs = (policy.need(replace(entry(), scheme="lua"), {"www.lab.test.": {"A", "LUA"}}, "known", HOST),)
+    server = under_powerdns(tmp_path, needs, "enable-lua-records=yes")
+    lua = replace(entry(server.port), scheme="lua")
+    try:
+        with closing(Rfc2136(lua, 2.0, 5.0)) as zone:
+            before = server.zone()
+            shell = "key mover is a shell on the DNS server: it may write LUA records, which PowerDNS runs"
+            assert zone.check(["www.lab.test."]) == (shell,)
+            assert server.zone() == before
+            old = zone.read(["www.lab.test."])
+            config = Bound("web", ("www.lab.test.",), A, B, (lua,), (Stage(25), Stage(100)), 30)
+            plan = build(config, old.held)
+            for number, step in enumerate([Write(0, "claim"), Write(0, "weight", 25), Write(0, "restore")]):
+                now = zone.read(["www.lab.test."])
+                was = Records(now.held, now.soa if step.target == "claim" else None)
+                assert zone.swap(was, Records(wanted(plan, "a1", number, step))) == Applied(), step
+            assert server.records() == [line for line in before if " SOA " not in line]
+    finally:
+        server.stop()

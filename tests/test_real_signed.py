@@ -37,6 +37,11 @@ def migrated(zone: Rfc2136) -> None:
     assert [zone.swap(*step) for step in [(old, claim), (claim, shift), (shift, originals(shift))]] == [Applied()] * 3
 
 
+def about_zones(zone: Rfc2136, *names: str) -> list[str]:
+    """What `check` says but for what the tests' key, which may write all, may do beyond the names."""
+    return [line for line in zone.check(names) if not line.startswith("key lbm ")]
+
+
 def test_the_zone_comes_back_and_no_byte_sent_again_changes_it(server: Server) -> None:
     before = plain(server)
     with closing(Tap(server.port)) as tap, closing(driver(tap.port)) as zone:
@@ -53,7 +58,7 @@ def test_check_finds_nothing_once_the_serials_agree_and_changes_nothing(server: 
     with closing(driver(server.port)) as zone:
         migrated(zone)
         before = signed(server).zone()
-        assert zone.check([WWW, DUAL]) == ()
+        assert about_zones(zone, WWW, DUAL) == []
     assert signed(server).zone() == before
 
 
@@ -62,7 +67,7 @@ def test_check_says_where_the_serial_has_to_be_set_first_and_changes_nothing(tmp
     try:
         before = server.zone()
         with closing(driver(server.port)) as zone:
-            (hint,) = zone.check([WWW, DUAL])
+            (hint,) = about_zones(zone, WWW, DUAL)
         assert hint.startswith("lab.test.: the SOA that is served is not the one that updates are checked against")
         assert signed(server).zone() == before
     finally:
@@ -114,7 +119,7 @@ def test_powerdns_with_soa_edit_is_refused_with_the_way_out(tmp_path: Path) -> N
     try:
         before = plain(server)
         with closing(driver(server.port)) as zone:
-            assert "PowerDNS: SOA-EDIT" in zone.check([WWW])[0]
+            assert "PowerDNS: SOA-EDIT" in about_zones(zone, WWW)[0]
             old = zone.read([WWW])
             with pytest.raises(Denied, match="turn SOA-EDIT off"):
                 zone.swap(old, claimed(old))

@@ -53,11 +53,11 @@ class Reader:
             raise Refused(f"{text}: not in zone {self._zone}; give its zone a dns: entry")
         return name
 
-    def refusal(self, what: str, reply: dns.message.Message) -> str:
+    def refusal(self, what: str, said: str) -> str:
         """The text for a server that understood an update and said no."""
         return (
-            f"{self._primary.where} said {dns.rcode.to_text(reply.rcode())} to {what} in zone {self._zone} with"
-            f" {self._primary.key}; allow that key these names and types, or unfreeze the zone (rndc thaw)"
+            f"{self._primary.where} said {said} to {what} in zone {self._zone} with {self._primary.key}; allow that key"
+            " these names and types (see: lbmigrate policy), or unfreeze the zone (rndc thaw)"
         )
 
     def unheard(self, what: str) -> str:
@@ -120,14 +120,14 @@ class Reader:
 
     def _in_use(self, name: dns.name.Name) -> bool:
         reply = self._primary.ask([update.in_use(self._zone, name)], self._timeout)[0]
+        code = dns.rcode.to_text(reply.rcode())
         match reply.rcode():
             case dns.rcode.NOERROR:
                 return True
             case dns.rcode.NXDOMAIN:
                 return False
             case dns.rcode.REFUSED | dns.rcode.NOTAUTH:
-                raise Denied(self.refusal(f"the question whether {name} exists", reply))
-        code = dns.rcode.to_text(reply.rcode())
+                raise Denied(self.refusal(f"the question whether {name} exists", code))
         raise Unreachable(f"asking {self._primary.where} whether {name} exists: {code}; see the server's log")
 
     def _soa(self, reply: dns.message.Message) -> str:

@@ -15,14 +15,15 @@ import dns.rcode
 import dns.rrset
 import tenacity
 
-from lbmigrate.dns import nameservers, served, soa, update
+from lbmigrate.dns import marks, nameservers, served, soa, update
 from lbmigrate.dns.reader import PAUSE, Reader, some
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
+from lbmigrate.dns.rights import Rights
 from lbmigrate.dns.served import Answer
 from lbmigrate.dns.wire import Primary, Unheard, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
-from lbmigrate.model import FAMILIES, Applied, Held, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
@@ -46,6 +47,7 @@ class Rfc2136:
     def __init__(self, entry: Dns, timeout: float, update_timeout: float) -> None:
         self._zone = name_of(entry.zone)
         self._view = entry.view
+        self._lua = entry.scheme == "lua"
         self._timeout = timeout
         self._update_timeout = update_timeout
         self._primary = Primary(entry)
@@ -89,7 +91,7 @@ class Rfc2136:
         ours = soa.following(found)
         reply = self._primary.ask([soa.setting(self._zone, ours)], self._update_timeout)[0]
         if reply.rcode() != dns.rcode.NOERROR:
-            raise Denied(self._reader.refusal(f"an update of {self._zone} (SOA, since {soa.APART})", reply))
+            raise Denied(self._reader.refusal(f"an update of {self._zone} (SOA, since {soa.APART})", _code(reply)))
         return str(ours[0])
 
     def _behind(self, pinned: str, old: Records, new: Records) -> "Outcome | Unmet":
@@ -114,7 +116,7 @@ class Rfc2136:
             case dns.rcode.NXRRSET | dns.rcode.YXRRSET | dns.rcode.NXDOMAIN | dns.rcode.YXDOMAIN:
                 return Unmet(self.read(names))
             case dns.rcode.REFUSED | dns.rcode.NOTAUTH | dns.rcode.NOTZONE | dns.rcode.NOTIMP | dns.rcode.FORMERR:
-                raise Denied(self._reader.refusal(f"the update of {_touched(old, new)}", reply))
+                raise Denied(self._reader.refusal(f"the update of {_touched(old, new)}", _code(reply)))
         return self._settle(names, new, f"updating {self._primary.where}: {_code(reply)}; see the server's log")
 
     def _proven(self, names: list[str], old: Records, new: Records) -> Outcome:
@@ -166,25 +168,13 @@ class Rfc2136:
         """
         records = self.read(names)
         missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
-        return (*missing, *self._allowed(records), *self._apart(records), *self._differing(records))
+        rights = Rights(self._primary, self._zone, self._update_timeout, self._reader.refusal)
+        allowed = (*rights.needed(records.held, self._lua), *rights.beyond(self._lua))
+        return (*missing, *allowed, *self._marks(records), *self._apart(records), *self._differing(records))
 
-    def _allowed(self, records: Records) -> Iterator[str]:
-        there = [held for held in records.held if held.rrsets]
-        for held, reply in zip(there, self._permissions(there), strict=True):
-            kinds = _kinds(held)
-            match reply.rcode():
-                case dns.rcode.YXDOMAIN:
-                    continue
-                case dns.rcode.REFUSED | dns.rcode.NOTAUTH | dns.rcode.NOTZONE:
-                    raise Denied(self._reader.refusal(f"an update of {held.name} ({kinds})", reply))
-            yield f"whether {held.name} ({kinds}) may be updated: {_code(reply)} from {self._primary.where}"
-
-    def _permissions(self, there: list[Held]) -> list[dns.message.Message]:
-        try:
-            return self._primary.ask([update.permission(self._zone, held) for held in there], self._update_timeout)
-        except Unheard as wrong:
-            texts = [f"{held.name} ({_kinds(held)})" for held in there]
-            raise Denied(self._reader.unheard(f"an update of {some(texts)}")) from wrong
+    def _marks(self, records: Records) -> Iterator[str]:
+        places = marks.places(self._zone, records.held)
+        return marks.found(places, self._primary.ask([one.question.message() for one in places], self._timeout))
 
     def _apart(self, records: Records) -> Iterator[str]:
         """Whether a claim has to set the SOA first, and may."""
@@ -196,7 +186,7 @@ class Rfc2136:
             return
         may = self._primary.ask([soa.permission(self._zone, soa.following(found))], self._update_timeout)[0]
         if may.rcode() == dns.rcode.REFUSED:
-            raise Denied(self._reader.refusal(f"an update of {self._zone} (SOA, since {soa.APART})", may))
+            raise Denied(self._reader.refusal(f"an update of {self._zone} (SOA, since {soa.APART})", _code(may)))
         yield f"{self._zone}: {soa.APART}; start sets its serial first (this does not help with PowerDNS: SOA-EDIT)"
 
     def _differing(self, records: Records) -> Iterator[str]:
@@ -211,10 +201,6 @@ class Rfc2136:
             primary = there[text_of(one.question.owner), one.question.rtype]
             if not one.error and "LUA" not in one.question.rtype and one.rdatas != primary:
                 yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
-
-
-def _kinds(held: Held) -> str:
-    return ", ".join([*(one.rtype for one in held.rrsets), f"TXT of {fence_name(name_of(held.name))}"])
 
 
 def _answer(one: Answer) -> str:

@@ -32,7 +32,7 @@ def setting(zone: dns.name.Name, soa: dns.rrset.RRset) -> dns.update.UpdateMessa
 
 
 def permission(zone: dns.name.Name, soa: dns.rrset.RRset) -> dns.update.UpdateMessage:
-    """Asks whether the key may set it, changing nothing (as `update.permission` does): REFUSED, or YXDOMAIN."""
+    """Asks whether the key may set it, behind a prerequisite that never holds: REFUSED, or YXDOMAIN (BIND)."""
     message = setting(zone, soa)
     message.absent(zone)
     return message

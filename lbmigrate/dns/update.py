@@ -89,22 +89,6 @@ def _fence(message: dns.update.UpdateMessage, owner: dns.name.Name, was: Held, w
         message.add(owner, FENCE_TTL, fence_rdata(will.fence))
 
 
-def permission(zone: dns.name.Name, held: Held) -> dns.update.UpdateMessage:
-    """The kinds of change a migration makes to one name, behind a prerequisite that never holds.
-
-    "The zone's own name does not exist" is always false, so a server that would allow the changes answers YXDOMAIN,
-    and one that checks its policy first and forbids them answers REFUSED. Nothing is changed either way.
-    """
-    message = dns.update.UpdateMessage(zone)
-    message.absent(zone)
-    name = name_of(held.name)
-    for rrset in held.rrsets:
-        message.delete(name, type_of(rrset.rtype))
-        message.add(owner_of(rrset), rrset.ttl, *rdatas_of(rrset))
-    message.add(fence_name(name), FENCE_TTL, "TXT", '"lbmigrate"')
-    return message
-
-
 def in_use(zone: dns.name.Name, name: dns.name.Name) -> dns.update.UpdateMessage:
     """Asks whether `name` is in use (RFC 2136 section 2.4.4), changing nothing: NOERROR or NXDOMAIN.
 
