@@ -98,7 +98,7 @@ class Server:
 
     def serial(self) -> int:
         """The SOA's serial."""
-        return int(next(line for line in self.zone() if " SOA " in line).split()[6])
+        return int(next(line for line in self.zone() if " IN SOA " in line).split()[6])
 
     def edit(self, change: Callable[[dns.update.UpdateMessage], None]) -> None:
         """Change the zone by hand: an UPDATE without prerequisites. Raises Failed."""

@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from servers import KEY, ZONE, Server
+from migrations import NEEDS, SCENARIO, rig
+from servers import HOST, KEY, ZONE, Server
 from signed import SIGNED, answered, inline, pdns, plain, signed
 from taps import Tap, is_update, send
 from test_rfc2136 import DUAL, WWW, claimed, driver, moved, originals
@@ -13,6 +14,7 @@ from test_rfc2136 import DUAL, WWW, claimed, driver, moved, originals
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied
 from lbmigrate.model import Applied
+from lbmigrate.value import replace
 
 pytestmark = pytest.mark.real("named", "knotd", "pdns_server")
 
@@ -139,3 +141,21 @@ def test_powerdns_with_soa_edit_is_refused_with_the_way_out(tmp_path: Path) -> N
         assert plain(server) == before
     finally:
         server.stop()
+
+
+@pytest.mark.real(*NEEDS)
+def test_a_whole_migration_and_its_rollback_where_bind_signs_a_copy(tmp_path: Path) -> None:
+    with rig(tmp_path, replace(SCENARIO, secondary=False), watched=False) as one:
+        server = signed(inline(tmp_path / "signed", (tmp_path / "dns" / "primary" / "zone").read_text()))
+        try:
+            one.env["LBM"] = KEY.secret
+            tsig = {"name": KEY.name, "algorithm": KEY.algorithm, "secret": "env:LBM"}
+            one.entry(server=HOST, port=server.port, nameservers=[server.at], tsig=tsig)
+            before = plain(server)
+            one.ok("start")
+            one.ok("shift", "--weight", "100")
+            assert plain(server) != before
+            one.ok("rollback", "--yes")
+            assert plain(server) == before
+        finally:
+            server.stop()
