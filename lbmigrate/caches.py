@@ -58,15 +58,20 @@ def _next(before: Answer | None, now: Served, at: float) -> Answer:
 def replaced(clock: Clock, before: Mapping[Key, Sequence[RRset]], at: float) -> Clock:
     """The clock when a write ended at `at`: what stood there `before` may have been served although no poll saw it.
 
-    A worker that dies between two writes leaves such an answer in caches. Where a server was last seen to serve just
-    that, nothing changes: the next poll times it.
+    A worker that dies between two writes leaves such an answer in caches, and a server that lags may serve it on and
+    on: it counts as what the server serves, so that the next poll times it from first sight. Where a server was last
+    seen to serve just that, nothing changes.
     """
-    return tuple(_unseen(one, before[one.key], at) if one.key in before else one for one in clock)
+    return tuple(_doubted(one, before[one.key], at) if one.key in before else one for one in clock)
 
 
-def _unseen(one: Answer, before: Sequence[RRset], at: float) -> Answer:
-    unseen = [at + r.ttl for r in before if one.rdatas != r.rdatas or one.ttl < r.ttl]
-    return replace(one, old_until=max([one.old_until, *unseen]))
+def _doubted(one: Answer, before: Sequence[RRset], at: float) -> Answer:
+    unseen = [r for r in before if one.rdatas != r.rdatas or one.ttl < r.ttl]
+    if not unseen:
+        return one
+    longest = max(unseen, key=lambda r: r.ttl)
+    until = max(one.old_until, at + longest.ttl)
+    return replace(one, rdatas=longest.rdatas, ttl=max(one.ttl, longest.ttl), old_until=until)
 
 
 def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:

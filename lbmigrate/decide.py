@@ -18,7 +18,9 @@ An operator's word (`permit`) swaps or rewrites the list; the rules above then a
 
 Known weak spots. Caches are trusted to honour TTLs: what stretches them shows only in A's idle proof. The
 clock's witness is the primary's signed time; without TSIG there is none. Verdicts need 20 probes in 10 s, so a
-rate under two pairs a second a channel never gives one: the migration then holds, and says so.
+rate under two pairs a second a channel never gives one: the migration then holds, and says so. A stop is fenced by
+nothing but a last look at the journal: a worker that stands still between the two may stop a side that another
+attempt has come to need. The intent to stop A is therefore where the way back ends.
 """
 
 from typing import Literal, assert_never
@@ -121,7 +123,9 @@ def _backward(s: State, step: Step) -> Next:
 
 def _turn_back(s: State) -> str:
     """Why to turn back now, or "": only while B is being judged, and only to an A that is proven good now."""
-    if not s.proven or s.retired or fresh(s) is False or verdict(s.seen.a) != "ok" or s.seen.controls == "bad":
+    if not s.proven or s.retired or leaving(s) or s.seen.controls == "bad":
+        return ""
+    if fresh(s) is False or verdict(s.seen.a) != "ok":
         return ""
     if isinstance(s.step, Write) and s.step.target == "release":
         return ""
@@ -348,6 +352,8 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
         return Drifted(f"{ask.verb}: somebody else changed what we own: {s.hold.why}; go on with: lbmigrate {way}")
     if s.retired and ask.verb in ("shift", "rollback", "pause"):
         return Refused(f"{ask.verb}: A is already retired; for the way back swap a and b in the config and start again")
+    if leaving(s) and ask.verb in ("shift", "rollback"):
+        return Refused(f"{ask.verb}: A is being stopped and may be gone by now; go on with: lbmigrate run")
     if s.back and ask.verb in ("shift", "finish", "pause", "approve"):
         return Refused(f"{ask.verb}: the migration is rolling back; see: lbmigrate status")
     if ask.verb == "resume" and s.hold and s.hold.cause == "drift" and not (ask.now or ask.restore):
@@ -369,6 +375,11 @@ def _permit_shift(s: State, ask: Asked) -> LbmigrateError | None:
         where = f"at {s.weight}" if s.stage_at and s.weight else "before the first stage"
         return Refused(f"shift: the stage {where} has not been judged yet; wait for it, or give --force")
     return None
+
+
+def leaving(s: State) -> bool:
+    """The stop of A has begun, and nobody knows that it was refused: from here on A may be gone at any moment."""
+    return s.flight is not None and s.flight.step == Stop("a") and not s.flight.denied
 
 
 def _a_is_bad(s: State) -> bool:

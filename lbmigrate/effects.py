@@ -1,5 +1,10 @@
-"""Carrying out one step, after its intent is in the journal, and how it ended. Every effect may be repeated."""
+"""Carrying out one step, after its intent is in the journal, and how it ended. Every effect may be repeated.
 
+A worker may stand still for long between two lines of this. What it sends late is refused by the server, because a
+rollback writes; but not what it *reads* late and then sends. So the journal is asked once more, after the reading.
+"""
+
+from collections.abc import Callable
 from typing import assert_never
 
 from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable
@@ -12,12 +17,17 @@ from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write,
 from lbmigrate.value import replace
 
 
-def perform(parts: Parts, state: State, step: Step, n: int) -> Ended:
-    """Do what `step` says; `n` numbers its intent. Never raises for what the world answers: that is the outcome."""
+def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], bool]) -> Ended:
+    """Do what `step` says; `n` numbers its intent. Never raises for what the world answers: that is the outcome.
+
+    `still`: the journal says that this intent stands and is this worker's.
+    """
     try:
         match step:
             case Write():
-                return _write(parts, state, step, n)
+                return _write(parts, state, step, n, still)
+            case _ if not still():
+                return _overtaken(step)
             case StandUp():
                 parts.sides["b"].stand_up(parts.sides["a"].describe())
                 return Ended(step, "done")
@@ -38,12 +48,18 @@ def perform(parts: Parts, state: State, step: Step, n: int) -> Ended:
         return Ended(step, "failed", str(wrong))
 
 
-def _write(parts: Parts, state: State, step: Write, n: int) -> Ended:
+def _overtaken(step: Step) -> Ended:
+    return Ended(step, "unknown", "somebody else went on meanwhile; nothing was done")
+
+
+def _write(parts: Parts, state: State, step: Write, n: int, still: Callable[[], bool]) -> Ended:
     """Read, compare, swap, judge by what the primary then holds (design, section 3)."""
     assert state.plan is not None
     batch = state.plan.batches[step.batch]
     zone = parts.zones[batch.zone]
     now = _before(state, step, zone)
+    if not still():
+        return _overtaken(step)
     want = _target(state, step, n, now)
     if now.held == want:
         return Ended(step, "done", now=now.held)

@@ -24,7 +24,7 @@ from lbmigrate.events import (
     Worker,
 )
 from lbmigrate.facts import lagging
-from lbmigrate.fold import State, fold, worker_id
+from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal import Journal
 from lbmigrate.look import look
 from lbmigrate.model import Served
@@ -152,10 +152,15 @@ class Engine:
         flight = self.state.flight
         if flight is None or self.state.step != flight.step:
             return
-        ended = perform(parts, self.state, flight.step, flight.n)
+        ended = perform(parts, self.state, flight.step, flight.n, lambda: self._mine(flight))
         while not self.append(ended):
-            if self.state.flight != flight or self.state.by != worker_id(self._me):
+            if not self._mine(flight):
                 return  # the list was swapped, or another took over: the world will show what this did
+
+    def _mine(self, flight: Flight) -> bool:
+        """This intent stands, and this worker is at it."""
+        s = self.refresh()
+        return s.flight == flight and s.by == worker_id(self._me)
 
     def observe(self, parts: Parts, seconds: float) -> None:
         """Look for so long and note it, moving nothing; not where another process is at work, which looks anyway."""

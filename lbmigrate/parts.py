@@ -24,10 +24,14 @@ class Ring:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, bool]] = deque(maxlen=self.SIZE)
+        self._failed = 0
 
     def add(self, at: float, ok: bool) -> None:
         """Note one probe."""
+        if len(self._seen) == self.SIZE:
+            self._failed -= not self._seen[0][1]
         self._seen.append((at, ok))
+        self._failed += not ok
 
     def text(self, at: float) -> str:
         """As the journal has it: "1" ok, "0" failed, oldest first."""
@@ -35,7 +39,7 @@ class Ring:
 
     def bad(self) -> bool:
         """At least half of a full ring failed."""
-        return len(self._seen) == self.SIZE and 2 * sum(not ok for _, ok in self._seen) >= self.SIZE
+        return len(self._seen) == self.SIZE and 2 * self._failed >= self.SIZE
 
     def full(self) -> bool:
         """Enough probes for a verdict."""

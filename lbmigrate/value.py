@@ -8,7 +8,7 @@ mypy sees ordinary frozen dataclasses (PEP 681).
 import types
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 Reader = Callable[[Any], Any]
@@ -21,15 +21,17 @@ def value(cls: type[T]) -> type[T]:
     known = frozenset(fields)
     defaults = {name: vars(cls)[name] for name in fields if name in vars(cls)}
     check = vars(cls).get("__post_init__")
+    filled = {name: defaults.get(name) for name in fields}  # keeps the order of the fields, whatever is given
 
     def __init__(self: Any, *args: Any, **given: Any) -> None:
         if len(args) > len(fields):
             raise TypeError(f"{cls.__name__} takes {len(fields)} fields, {len(args)} given")
-        mine = {**defaults, **dict(zip(fields, args, strict=False)), **given}
-        if mine.keys() != known:
-            wrong = sorted(mine.keys() ^ known)
+        mine = {**dict(zip(fields, args, strict=False)), **given}
+        if mine.keys() | defaults.keys() != known:
+            wrong = sorted((mine.keys() | defaults.keys()) ^ known)
             raise TypeError(f"{cls.__name__}: missing or unknown fields: {', '.join(wrong)}")
-        self.__dict__.update({name: mine[name] for name in fields})
+        self.__dict__.update(filled)
+        self.__dict__.update(mine)
         if check is not None:
             check(self)
 
@@ -57,7 +59,15 @@ def value(cls: type[T]) -> type[T]:
 
 def replace(old: T, **changes: Any) -> T:
     """A copy of a value with some fields changed."""
-    return type(old)(**{**vars(old), **changes})
+    kind: Any = type(old)
+    if unknown := changes.keys() - vars(old).keys():
+        raise TypeError(f"{kind.__name__}: unknown fields: {', '.join(sorted(unknown))}")
+    new = object.__new__(kind)
+    new.__dict__.update(vars(old))
+    new.__dict__.update(changes)
+    if hasattr(kind, "__post_init__"):
+        new.__post_init__()
+    return cast(T, new)
 
 
 def to_json(thing: Any) -> Any:

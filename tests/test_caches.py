@@ -156,3 +156,11 @@ def test_what_a_write_replaced_counts_as_served_until_then_unless_the_next_poll_
 def test_a_write_never_shortens_what_is_waited_for() -> None:
     clock = polled((0, [says(OLD, 3600)]), (10, [says(OLD, 60)]))
     assert replaced(clock, {("", NAME, "A"): [RRset(NAME, "A", 60, NEW)]}, T + 20)[0].old_until == T + 10 + 3600
+
+
+def test_what_no_poll_saw_is_timed_from_the_next_sight_and_not_from_the_write() -> None:
+    """OLD was seen, NEW written and served by one that lags, OLD written again: the poll that finds OLD ends NEW."""
+    clock = replaced(polled((0, [says(OLD, 60)])), {("", NAME, "A"): [RRset(NAME, "A", 60, NEW)]}, T + 50)
+    assert turned_at(clock, present(OLD), MARGIN) is None
+    later = note(clock, [says(OLD, 60)], T + 170)
+    assert turned_at(later, present(OLD), MARGIN) == T + 170 + 60 + MARGIN

@@ -139,6 +139,13 @@ def test_nothing_turns_back_once_a_is_retired_or_its_ttl_given_back() -> None:
     assert cause(decide(at(Stop("a"), weight=100, look=bad))) == "back"
 
 
+@pytest.mark.parametrize(("denied", "then"), [(False, "wait"), (True, "back")])
+def test_nothing_turns_back_once_the_stop_of_a_has_begun_unless_it_was_refused(denied: bool, then: str) -> None:
+    bad = {"a": side("ok", quiet=((NOW, 1),)), "b": side("bad")}
+    begun = Flight(Stop("a"), 30, NOW, denied=denied)
+    assert cause(decide(at(Stop("a"), weight=100, look=bad, flight=begun))) == then
+
+
 def test_a_short_watch_without_verdict_is_no_hold_yet() -> None:
     assert cause(decide(at(SOAK, look={"a": side("unknown"), "run": 19.9}))) == "wait"
 
@@ -644,6 +651,8 @@ SOAKING = at(SOAK, judged=False)
 JUDGED = at(FULL, judged=True)
 BACKWARD = going_back(RESTORE)
 RETIRED = at(RELEASE, weight=100, retired=True)
+LEAVING = at(Stop("a"), weight=100, flight=Flight(Stop("a"), 30, NOW))
+STAYING = at(Stop("a"), weight=100, flight=Flight(Stop("a"), 30, NOW, tries=1, denied=True))
 DRIFT = at(SOAK, judged=True, hold=Standing("drift", "x", NOW, True))
 BACK_DRIFT = going_back(RESTORE, hold=Standing("drift", "x", NOW, True))
 ROLLED, DONE = at(SOAK, outcome="rolled-back"), at(SOAK, outcome="done")
@@ -677,6 +686,10 @@ WORDS: list[tuple[str, State, Asked, type[Exception] | None]] = [
       for verb in ("rollback", "resume", "abandon")),
     *((f"{verb} after A is retired", RETIRED, Asked(verb), Refused)
       for verb in ("shift", "rollback", "pause")),
+    *((f"{verb} while A is being stopped", LEAVING, Asked(verb, force=True), Refused)
+      for verb in ("shift", "rollback")),
+    ("pause while A is being stopped", LEAVING, Asked("pause"), None),
+    ("rollback after the stop of A was refused", STAYING, Asked("rollback"), None),
     ("finish after A is retired", RETIRED, Asked("finish", force=True), None),
     *((f"{verb} under drift", DRIFT, Asked(verb), Drifted)
       for verb in ("shift", "finish", "rollback", "resume")),

@@ -6,7 +6,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from simulation import NAME, Run
@@ -37,7 +39,7 @@ from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.virtual import START, Crash, Faults, parts, worker
 from lbmigrate.model import Applied, Held, Outcome, Records, Served
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Drain, Soak, StandUp, Turn, Write
+from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.value import replace
 from lbmigrate.worker import _started, here
 from lbmigrate.worker import alive as living
@@ -360,10 +362,43 @@ def test_every_entry_is_told_once_and_waits_are_announced() -> None:
     assert {"caches to turn", "the soak to be watched", "A to be idle"} <= set(waits)
 
 
+@pytest.mark.parametrize("step", [Write(0, "claim"), StandUp(), Prove(), Stop("a")])
+def test_an_effect_whose_intent_no_longer_stands_does_nothing(step: Step) -> None:
+    """Asked after the reading: what was read late is not sent (a claim would be made good by a fresh SOA)."""
+    run = Run(1)
+    one, held = begun(run)
+    before = dict(run.world.records)
+    assert perform(held, one.state, step, 9, lambda: False).result == "unknown"
+    assert (run.world.sent, run.world.records, run.world.up) == ([], before, {"a": True, "b": False})
+
+
+def test_a_worker_that_stood_still_before_it_read_sends_nothing_after_a_rollback() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    read = type(held.zones[0]).read
+    stood: list[str] = []
+
+    def late(zone: Any, names: Any) -> Records:
+        if one.state.flight and not stood:
+            stood.append("here")
+            run.world.clock.sleep(60)
+            two = engine(run, 2)
+            two.ask(Asked("rollback"))
+            two.drive(tools(run), over)
+        return read(zone, names)
+
+    held.zones[0].read = partial(late, held.zones[0])  # type: ignore[method-assign]
+    one.drive(held, over)
+    assert stood
+    assert one.state.outcome == "rolled-back"
+    assert run.world.records[NAME] == run.original
+    assert len(run.world.sent) == 2, "the claim and the restoring, both by the other worker"
+
+
 def test_a_wait_is_no_effect() -> None:
     run = Run(1)
     _, held = begun(run)
-    assert perform(held, State(), Turn(), 1).result == "failed"
+    assert perform(held, State(), Turn(), 1, lambda: True).result == "failed"
 
 
 # ---------------------------------------------------------------- goals

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from mutations import DESIGNED, Mutation
 from simulation import Run, drawn
 
-from lbmigrate import caches, effects, look
-from lbmigrate.events import Began, Ended
-from lbmigrate.fold import State
-from lbmigrate.lab.virtual import MemoryJournal
-from lbmigrate.model import Records, Served
+from lbmigrate.events import Began
 from lbmigrate.plan import Write
 
 MIGRATIONS = 2000
@@ -29,81 +26,24 @@ def test_no_fault_breaks_an_invariant(first: int) -> None:
         assert state.outcome or (state.hold and state.hold.for_good), f"seed {seed} came to no end: {state.step}"
 
 
-def violations(mutate: "Mutation") -> Iterator[str]:
+def violations(mutation: Mutation, patch: pytest.MonkeyPatch) -> Iterator[str]:
     """What breaks when one safeguard is missing."""
+    runs: list[Run] = []
+    mutation.patch(patch, lambda: intent(runs[-1]))
     for seed in range(MUTANTS):
-        run = drawn(seed)
-        mutate(run)
-        run.play()
-        yield from run.broken
+        runs.append(drawn(seed))
+        runs[-1].world.check_fence, runs[-1].world.check_soa = mutation.fence, mutation.soa
+        runs[-1].play()
+        yield from runs.pop().broken
 
 
-class Mutation:
-    """One safeguard taken away."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.patch = patch
-
-    def __call__(self, run: Run) -> None:
-        """Change the run, or what it runs."""
-
-
-class NoFence(Mutation):
-    """The server does not check the fence."""
-
-    def __call__(self, run: Run) -> None:
-        run.world.check_fence = False
-
-
-class NoSoa(Mutation):
-    """The claim does not require the SOA as it was read."""
-
-    def __call__(self, run: Run) -> None:
-        run.world.check_soa = False
-
-
-class NoFinalWrite(Mutation):
-    """Rollback and the end write nothing where the records look right already, but for the mark in the last message."""
-
-    def __call__(self, run: Run) -> None:
-        write = effects._write
-        del write
-
-        def lazy(parts: object, state: State, step: Write, n: int) -> Ended:
-            return _lazy(parts, state, step, n)
-
-        self.patch.setattr(effects, "_write", lazy)
-        del run
-
-
-ORIGINAL_WRITE = effects._write
-
-
-def _lazy(parts: object, state: State, step: Write, n: int) -> Ended:
-    assert state.plan is not None
-    batch = state.plan.batches[step.batch]
-    now: Records = parts.zones[batch.zone].read(batch.names)  # type: ignore[attr-defined]
-    want = effects._target(state, step, n, now)
-    same = all(one.rrsets == other.rrsets for one, other in zip(now.held, want, strict=True))
-    if step.target in ("restore", "release") and same:
-        return Ended(step, "done", now=now.held)
-    return ORIGINAL_WRITE(parts, state, step, n)  # type: ignore[arg-type]
-
-
-class TimedFromIntent(Mutation):
-    """Caches are timed from the intent instead of first sight."""
-
-    def __call__(self, run: Run) -> None:
-        journal: MemoryJournal = run.journal
-
-        def note(clock: caches.Clock, served: list[Served], at: float) -> caches.Clock:
-            intents = [e.at for e in journal.entries if isinstance(e.event, Began) and isinstance(e.event.step, Write)]
-            return caches.note(clock, served, intents[-1] if intents else at)
-
-        self.patch.setattr(look, "caches", type("Mutated", (), {"note": staticmethod(note)}))
+def intent(run: Run) -> float | None:
+    """When a write was last meant."""
+    found = [e.at for e in run.journal.entries if isinstance(e.event, Began) and isinstance(e.event.step, Write)]
+    return found[-1] if found else None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("mutation", [NoFence, NoSoa, NoFinalWrite, TimedFromIntent])
-def test_each_safeguard_is_needed(mutation: type[Mutation], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert next(violations(mutation(monkeypatch)), None), f"{mutation.__doc__} was not noticed"
+@pytest.mark.parametrize("mutation", DESIGNED, ids=str)
+def test_each_safeguard_is_needed(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next(violations(mutation, monkeypatch), None), f"without it nothing was noticed: {mutation}"
