@@ -8,7 +8,7 @@ import os
 import signal
 import tomllib
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,12 +73,21 @@ def pytest_testnodedown(node: object) -> None:
         config.stash[LEFT_OUT] = output["left_out"]
 
 
+@pytest.fixture
+def shown(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes lines for the end of the run: how much was tried, in figures."""
+    return lambda line: request.node.user_properties.append(("shown", line))
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None, None, None]:
     """The last thing before pytest's closing line: the outermost wrapper prints after the list of failures."""
     yield
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    for line in sorted(line for one in reports for key, line in one.user_properties if key == "shown"):
+        terminalreporter.write_line(line)
     if left_out := config.stash.get(LEFT_OUT, {}):
         for file, count in sorted(left_out.items()):
             terminalreporter.write_line(f"left out: {file}: {count}")
