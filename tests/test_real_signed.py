@@ -115,6 +115,19 @@ def test_a_key_that_may_not_set_the_serial_is_told_so(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_the_soa_beside_the_names_is_all_that_the_key_needs(tmp_path: Path) -> None:
+    grant = f'{POLICY} grant "{KEY.name}" name lab.test. SOA;'
+    server = signed(inline(tmp_path, policy=f"update-policy {{ {grant} }};"))
+    try:
+        before = plain(server)
+        with closing(driver(server.port)) as zone:
+            assert len(about_zones(zone, WWW)) == 1
+            migrated(zone)
+        assert plain(server) == before
+    finally:
+        server.stop()
+
+
 def test_powerdns_with_soa_edit_is_refused_with_the_way_out(tmp_path: Path) -> None:
     """It serves a serial that it makes up, and after one was set it finds no SOA equal to it."""
     server = pdns(tmp_path, ZONE, "SOA-EDIT", "INCREMENT-WEEKS")
