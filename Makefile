@@ -2,7 +2,7 @@
 SHELL := bash
 PY := .venv/bin/python
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench soak lock clean
 
 demo: .venv/.runtime  ## a whole migration in the laboratory, told as it happens
 	@$(PY) -m lbmigrate rehearse scenarios/demo.yaml
@@ -18,6 +18,9 @@ check: .venv/.dev  ## format, lint, types and the tests that need no server: und
 
 bench: .venv/.dev  ## ratios side by side
 	@$(PY) bench/run.py
+
+soak: .venv/.dev  ## scenarios in every variant of Knot and PowerDNS: about half an hour
+	@scripts/soak
 
 # Needs uv (`pip install uv`). One lock for Python 3.11 and newer, on every platform; no index is named in it.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \

@@ -229,12 +229,22 @@ _verb(
     "rehearse",
     """Play a scenario in a laboratory on this machine.
 
+    The same file in every variant: other DNS software, a signed zone, another scheme, other stages.
+
     \b
-    Example:
+    Examples:
       lbmigrate rehearse scenarios/clean-move.yaml --real
+      lbmigrate rehearse scenarios/clean-move.yaml --real --software knotd --signed --scheme srv
+      lbmigrate rehearse scenarios/b-fails-third.yaml --real --scheme lua --stages 1,5,25,50,100
     """,
     click.argument("file", type=click.Path(dir_okay=False)),
     click.option("--real", is_flag=True, help="Real servers (named, unbound, haproxy), not the embedded ones."),
+    click.option(
+        "--software", type=click.Choice(["named", "knotd", "pdns_server"]), help="The name servers, with --real."
+    ),
+    click.option("--signed", is_flag=True, help="A signed zone and a resolver that validates, with --real."),
+    click.option("--scheme", type=click.Choice(["addresses", "lua", "srv", "names"]), help="How names are weighed."),
+    click.option("--stages", metavar="N,N,…,100", help="The weights that the plan stops at."),
     click.option("--virtual", is_flag=True, help="Simulated parts on a virtual clock."),
     click.option("--keep", metavar="DIR", default="", help="Keep the laboratory's files there."),
 )

@@ -542,13 +542,13 @@ def completion(common: Common, shell: str) -> int:
     return 0
 
 
-def rehearse(common: Common, file: str, real: bool, virtual: bool, keep: str) -> int:
+def rehearse(common: Common, file: str, real: bool, virtual: bool, keep: str, **instead: object) -> int:
     """See the command line's help."""
     from pathlib import Path
 
     from lbmigrate.lab.command import rehearse as play
 
-    return play(common, Path(file), real, virtual, keep)
+    return play(common, Path(file), real, virtual, keep, **instead)
 
 
 def fail(common: Common, wrong: LbmigrateError) -> int:

@@ -76,7 +76,14 @@ def test_stub_speaks_dns_as_dnspython_does(rtype: str, address: str) -> None:
     reply = dns.message.make_response(query)
     reply.answer.append(dns.rrset.from_text("www.lab.test.", 5, "IN", "CNAME", "lb.lab.test."))
     reply.answer.append(dns.rrset.from_text("lb.lab.test.", 5, "IN", rtype, address))
-    assert stub.addresses(reply.to_wire(), rtype) == [address]
+    assert stub.records(reply.to_wire(), rtype) == [address]
+
+
+def test_stub_reads_srv_records() -> None:
+    """As dnspython writes them, which is what the choice among them reads."""
+    reply = dns.message.make_response(dns.message.from_wire(stub.question(7, "_http._tcp.lab.test.", "SRV")))
+    reply.answer.append(dns.rrset.from_text("_http._tcp.lab.test.", 5, "IN", "SRV", "10 5 80 lb.lab.test."))
+    assert stub.records(reply.to_wire(), "SRV") == ["10 5 80 lb.lab.test."]
 
 
 def test_stub_says_what_dns_said() -> None:
@@ -84,7 +91,7 @@ def test_stub_says_what_dns_said() -> None:
     reply = dns.message.make_response(dns.message.make_query("www.lab.test.", "A"))
     reply.set_rcode(dns.rcode.SERVFAIL)
     with pytest.raises(Unreachable, match="SERVFAIL"):
-        stub.addresses(reply.to_wire(), "A")
+        stub.records(reply.to_wire(), "A")
 
 
 # ---------------------------------------------------------------- one connection
@@ -280,6 +287,33 @@ def test_no_answer_in_time_is_a_failure_that_is_told() -> None:
     }
     assert failure["t"] > 0
     assert lines[-1]["summary"]["failed_by_side"]["a"] == lines[-1]["summary"]["failed"]
+
+
+def test_a_client_of_srv_records_goes_on_where_nobody_answers() -> None:
+    """RFC 2782: the next record, here the standby of a larger priority number, whose own port is used."""
+    lines: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        async with server(keeps) as port:
+            records = [f"10 100 {freeport(HOST)} dead.test.", f"20 100 {port} well.test."]
+            places = {"_http._tcp.www.lab.test.": records, "dead.test.": [HOST], "well.test.": [HOST]}
+
+            async def resolve(name: str, _rtype: str) -> list[str]:
+                return places[name]
+
+            chosen = plan(1, rate=200, follow="srv")
+            books = Books(chosen.sides, lines.append)
+            stop = asyncio.Event()
+            running = asyncio.create_task(Population(chosen, [Client(0, resolve, 1)], books).run(stop))
+            while books.totals["ok"] + books.totals["failed"] < 5:
+                await asyncio.sleep(0.01)
+            stop.set()
+            await running
+            books.summary()
+
+    asyncio.run(run())
+    summary = lines[-1]["summary"]
+    assert (summary["failed"], summary["fallback"]) == (0, summary["sent"])
 
 
 def test_a_plan_without_sense_is_refused() -> None:

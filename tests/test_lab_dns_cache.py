@@ -228,7 +228,7 @@ def test_addresses_are_rotated() -> None:
     kept = cache.Kept(("192.0.2.1", "192.0.2.2"), 200)
     cached._kept[NAME, "A"] = kept
     firsts = {run(cached.resolve(NAME, "A"))[0] for _ in range(2)}
-    assert firsts == set(kept.addresses)
+    assert firsts == set(kept.records)
 
 
 def test_a_cache_without_upstreams_is_refused() -> None:

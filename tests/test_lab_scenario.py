@@ -258,3 +258,35 @@ def test_defaults_are_those_of_the_page() -> None:
     """A scenario needs a title and an expectation only."""
     expect = Expect(0, "done", Bounds(), "moved", "retired", "running")
     assert Scenario("s", "t", expect).clients.rate >= 200
+
+
+HOSTS = (("127.77.1.1", "lb-a.lab.test."), ("127.78.1.1", "lb-b.lab.test."))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("SRV 10 100 80 lb-a.lab.test.", "SRV 10 100 80 lb-b.lab.test."),
+        ("CNAME lb-a.lab.test.", "CNAME lb-b.lab.test."),
+        ('HTTPS 1 . ipv4hint="127.77.1.1"', 'HTTPS 1 . ipv4hint="127.78.1.1"'),
+    ],
+)
+def test_what_points_to_a_points_to_b_once_moved(before: str, after: str) -> None:
+    """And signatures, which are made anew whenever something changes, are no difference."""
+    old, new = ([*LATER, f"www.lab.test. 5 IN {one}"] for one in (before, after))
+    signature = "www.lab.test. 5 IN RRSIG A 13 3 5 20261210000000 20261119000000 774 lab.test. {}"
+    assert judge.compare(old, [*new, signature.format("x")], ["www.lab.test."], *HOSTS) == "moved"
+    one, other = ([*old, signature.format(mark)] for mark in ("x", "y"))
+    assert judge.compare(one, other, ["www.lab.test."], *HOSTS) == "unchanged"
+    assert judge.compare(old, new, ["api.lab.test."], *HOSTS).startswith("-www.lab.test.")
+
+
+def test_a_zone_that_is_shared_by_srv_or_lua_is_seen() -> None:
+    """A standby counts: it is in DNS."""
+    before = [*LATER, "_x._tcp.www.lab.test. 5 IN SRV 10 100 80 lb-a.lab.test."]
+    after = [*before, "_x._tcp.www.lab.test. 5 IN SRV 11 100 80 lb-b.lab.test."]
+    assert judge.compare(before, after, ["_x._tcp.www.lab.test."], *HOSTS) == "shared"
+    code = "pickwrandom({{95,'127.77.1.1'},{5,'127.78.1.1'}})"
+    before = [*LATER, "www.lab.test. 5 IN A 127.77.1.1"]
+    after = [*LATER, f'www.lab.test. 5 IN LUA A "{code}"', "lab.test. 5 IN NSEC _lbmigrate.www.lab.test. A NSEC"]
+    assert judge.compare(before, after, ["www.lab.test."], *HOSTS) == "shared"

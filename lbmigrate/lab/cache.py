@@ -34,9 +34,9 @@ Ask = Callable[[str, Message], Awaitable[Message]]
 
 @value
 class Kept:
-    """One answer: addresses (none for a name that the zone does not have) and its last whole second on the clock."""
+    """One answer: its records (none for a name that the zone does not have) and its last whole second on the clock."""
 
-    addresses: tuple[str, ...]
+    records: tuple[str, ...]
     until: int
 
 
@@ -67,7 +67,7 @@ class Cache:
         self._turn = 0
 
     async def resolve(self, name: str, rtype: str) -> list[str]:
-        """The addresses (A or AAAA), rotated from call to call; empty only where the zone has none.
+        """The records as text (addresses, SRV, HTTPS), rotated from call to call; empty only where there are none.
 
         Raises Unreachable when no upstream gave an answer that can be used.
         """
@@ -77,12 +77,12 @@ class Cache:
             self.counts["hits"] += 1
         else:
             kept = await self._miss(key)
-        return self._rotated(kept.addresses)
+        return self._rotated(kept.records)
 
-    def _rotated(self, addresses: tuple[str, ...]) -> list[str]:
+    def _rotated(self, records: tuple[str, ...]) -> list[str]:
         self._turn += 1
-        start = self._turn % max(1, len(addresses))
-        return [*addresses[start:], *addresses[:start]]
+        start = self._turn % max(1, len(records))
+        return [*records[start:], *records[:start]]
 
     async def _miss(self, key: tuple[str, str]) -> Kept:
         """One query however many wait; one who stops waiting takes nothing from the others."""
@@ -113,13 +113,13 @@ class Cache:
         raise Unreachable(f"resolving {key[0]} {key[1]}: {what}; see whether the name servers are up")
 
     def _keep(self, query: Message, reply: Message) -> Kept:
-        addresses, ttl = read(query, reply)
+        records, ttl = read(query, reply)
         lasts = max(ttl, floor(self._stretch))
-        return Kept(addresses, floor(self._clock()) + lasts if lasts else -1)
+        return Kept(records, floor(self._clock()) + lasts if lasts else -1)
 
 
 def read(query: Message, reply: Message) -> tuple[tuple[str, ...], int]:
-    """Addresses and TTL in seconds (the least along a CNAME chain; RFC 2308's for none). Raises Unreachable."""
+    """Records and TTL in seconds (the least along a CNAME chain; RFC 2308's for none). Raises Unreachable."""
     rcode = reply.rcode()
     if rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN) or not reply.flags & dns.flags.AA:
         raise Unreachable(f"answered {rcode.name} {'with' if reply.flags & dns.flags.AA else 'without'} authority")

@@ -20,7 +20,9 @@ from typing import Any
 
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.lab.cache import Cache
+from lbmigrate.lab.choice import hinted, ordered, services
 from lbmigrate.lab.httpclient import Broken, Connection, Stale, connect
+from lbmigrate.lab.scenario import SERVICE
 from lbmigrate.lab.stub import Stub
 from lbmigrate.lab.wire import endpoint
 from lbmigrate.value import from_json, value
@@ -34,6 +36,7 @@ class Plan:
     connections, each for `requests_per_connection`; `stretchers`: the share behind caches that keep an answer for at
     least `stretch` seconds. `resolver` is a caching resolver (HOST:PORT); without one `caches` embedded ones ask
     `nameservers`. `sides`: the addresses of "a" and "b", for the books. `timeout` covers resolve, connect and answer.
+    `follow`: "addresses", "srv" (the service's SRV records, RFC 2782), or "https" (hints before addresses, RFC 9460).
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,7 @@ class Plan:
     sides: dict[str, tuple[str, ...]]
     resolver: str = ""
     rtypes: tuple[str, ...] = ("A",)
+    follow: str = "addresses"
     rate: float = 220.0
     clients: int = 60
     keepalive: float = 0.4
@@ -127,7 +131,7 @@ class Books:
 
     def _line(self, counts: "Counter[str]") -> dict[str, Any]:
         by_side = {side: counts[f"ok.{side}"] + counts[f"failed.{side}"] for side in ("a", "b", "none")}
-        plain = {key: counts[key] for key in ("sent", "ok", "failed", "retried", "late")}
+        plain = {key: counts[key] for key in ("sent", "ok", "failed", "retried", "fallback", "late")}
         return {**plain, "by_side": by_side, "failed_by_side": {s: counts[f"failed.{s}"] for s in by_side}}
 
 
@@ -204,9 +208,29 @@ class Population:
                 return await self._ask(client, kept, name)
             except Stale:
                 self._books.totals["retried"] += 1
+        return await self._ask(client, await self._connect(client, name, seen), name)
+
+    async def _connect(self, client: Client, name: str, seen: list[str]) -> Connection:
+        """A new connection: to each place in turn that DNS gives, until one takes it. Raises Broken for the last."""
         seen[0] = ""
-        seen[0] = await self._address(client, name)
-        return await self._ask(client, await connect(seen[0], self._plan.port), name)
+        places = await self._places(client, name)
+        for host, port in places[:-1]:
+            seen[0] = await self._address(client, host)
+            with contextlib.suppress(Broken):
+                return await connect(seen[0], port)
+            self._books.totals["fallback"] += 1
+        host, port = places[-1]
+        seen[0] = await self._address(client, host)
+        return await connect(seen[0], port)
+
+    async def _places(self, client: Client, name: str) -> list[tuple[str, int]]:
+        """Hosts and ports in the order in which they are tried."""
+        if self._plan.follow != "srv":
+            return [(name, self._plan.port)]
+        found = await client.resolve(f"{SERVICE}.{name}", "SRV")
+        if not found:
+            raise Broken(f"DNS gave no SRV for {name}")
+        return [(host, port) for _, _, port, host in ordered(services(found), self._random)]
 
     async def _ask(self, client: Client, connection: Connection, name: str) -> None:
         last = connection.served + 1 >= client.keeps
@@ -218,7 +242,11 @@ class Population:
         client.give_back(connection)
 
     async def _address(self, client: Client, name: str) -> str:
-        found = await client.resolve(name, self._random.choice(self._plan.rtypes))
+        rtype = self._random.choice(self._plan.rtypes)
+        found: list[str] = []
+        if self._plan.follow == "https":
+            found = hinted(await client.resolve(name, "HTTPS"), rtype)
+        found = found or await client.resolve(name, rtype)
         if not found:
             raise Broken(f"DNS gave no address for {name}")
         return self._random.choice(found)

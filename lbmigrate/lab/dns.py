@@ -67,17 +67,18 @@ def start_dns(
     lag: float = 0.0,
     resolver: bool = False,
     software: str = "named",
+    signed: bool = False,
 ) -> DnsParts:
     """Start the servers of one zone and wait until all answer. Raises Failed, with the end of the server's log.
 
-    `lag`: seconds by which the secondary follows (real: at most that long). `software`: which real
-    one, for both. A real resolver is unbound; the embedded form has none, its place is `lbmigrate.lab.cache.Cache`
-    inside the clients.
+    `lag`: seconds by which the secondary follows (real: at most that long). `software`: which real one, for both;
+    `signed`: they sign the zone, and the resolver validates. A real resolver is unbound; the embedded form has none,
+    its place is `lbmigrate.lab.cache.Cache` inside the clients.
     """
     key = Key(KEY_NAME, ALGORITHM, base64.b64encode(os.urandom(SECRET_BYTES)).decode())
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver, software)
+    wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver, software, signed)
     ports = [freeport(realdns.ADDRESS) for _ in range(1 + secondary)]
     parts = DnsParts(origin, key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
     try:
@@ -98,6 +99,7 @@ class _Wanted:
     lag: float
     resolver: bool
     software: str
+    signed: bool
 
 
 def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
@@ -127,14 +129,20 @@ def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
     kind = SOFTWARE[wanted.software]
     first = kind(directory / "primary", origin, wanted.key, ports[0])
     parts.also("primary", first.process)
-    first.primary(wanted.zone_text, _told(wanted, parts, ports[1]) if wanted.secondary else None)
+    first.primary(wanted.zone_text, _told(wanted, parts, ports[1]) if wanted.secondary else None, signed=wanted.signed)
+    if wanted.signed:
+        first.process.wait(lambda: realdns.signed(realdns.ADDRESS, ports[0], origin), START_SECONDS)
     if wanted.secondary:
         second = kind(directory / "secondary", origin, wanted.key, ports[1])
         parts.also("secondary", second.process)
-        second.secondary(ports[0])
+        if isinstance(first, Pdns) and isinstance(second, Pdns) and wanted.signed:
+            second.native(first)
+        else:
+            second.secondary(ports[0])
         second.process.wait(lambda: _follows(wanted, ports), START_SECONDS)
     if wanted.resolver:
-        unbound = realdns.Unbound(directory / "resolver", origin, parts.nameservers)
+        anchors = realdns.anchors(realdns.ADDRESS, ports[0], origin) if wanted.signed else ()
+        unbound = realdns.Unbound(directory / "resolver", origin, parts.nameservers, anchors=anchors)
         parts.also("resolver", unbound.process)
         unbound.start()
         parts.resolver = unbound.at
@@ -150,4 +158,5 @@ def _told(wanted: _Wanted, parts: DnsParts, secondary: int) -> int:
 
 
 def _follows(wanted: _Wanted, ports: list[int]) -> bool:
-    return all(realdns.answers(realdns.ADDRESS, port, wanted.origin, authoritative=True) for port in ports)
+    there = realdns.signed if wanted.signed else realdns.serves
+    return all(there(realdns.ADDRESS, port, wanted.origin) for port in ports)

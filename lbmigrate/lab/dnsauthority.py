@@ -4,6 +4,7 @@ Transport is elsewhere. An unsigned query that was asked before is answered from
 in turn; whatever changes the zone throws the ready answers away.
 """
 
+import random
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -117,13 +118,16 @@ class Authority:
             return response.to_wire(max_size=size, prefer_truncation=True, want_shuffle=False)
 
         if tcp or query.had_tsig:
-            return render(0)
+            return render(_draw(found.weights) if found.weights else 0)
         return query.id.to_bytes(2, "big") + next(self._keep(wire[2:], render, found))
 
     def _keep(self, question: bytes, render: Callable[[int], bytes], found: dnszone.Answer) -> Iterator[bytes]:
         if len(self._ready) >= MOST_READY:
             self._ready.clear()
-        self._ready[question] = _turns(render, max((len(one) for one in found.answer), default=1))
+        if found.weights:
+            self._ready[question] = _draws(render, found.weights)
+        else:
+            self._ready[question] = _turns(render, max((len(one) for one in found.answer), default=1))
         return self._ready[question]
 
     def _transfer(self, query: Message, tcp: bool) -> list[bytes]:
@@ -179,6 +183,17 @@ def _turns(render: Callable[[int], bytes], most: int) -> Iterator[bytes]:
     yield from cycle(wires)
 
 
+def _draws(render: Callable[[int], bytes], weights: tuple[int, ...]) -> Iterator[bytes]:
+    """The responses with each record alone, without their ids, drawn by weight for ever."""
+    wires = [render(number)[2:] for number in range(len(weights))]
+    while True:
+        yield wires[_draw(weights)]
+
+
+def _draw(weights: tuple[int, ...]) -> int:
+    return random.choices(range(len(weights)), weights)[0]
+
+
 def _say(query: Message, rcode: Rcode) -> bytes:
     """A response of no more than a response code."""
     response = dns.message.make_response(query)
@@ -192,6 +207,9 @@ def _fill(query: Message, found: dnszone.Answer, turn: int) -> Message:
     if found.aa:
         response.flags |= dns.flags.AA
     response.answer = [_turned(one, turn) for one in found.answer]
+    if found.weights:
+        drawn = found.answer[-1]
+        response.answer[-1] = dns.rrset.from_rdata(drawn.name, drawn.ttl, list(drawn)[turn])
     response.authority = list(found.authority)
     response.additional = list(found.additional)
     return response

@@ -31,7 +31,7 @@ EVERY = 0.01
 PATIENCE = 1.0
 START_SECONDS = 10.0
 MOST_FAILURES = 1000
-FAMILIES = ("A", "AAAA")
+TYPES = ("A", "AAAA", "HTTPS", "SRV")
 IDS = 65536
 
 
@@ -146,10 +146,10 @@ def packet(question: str) -> bytes:
 
 
 def present(server: str, names: Sequence[str]) -> list[str]:
-    """The questions ("NAME TYPE", A and AAAA) that the server has records for. Raises Unreachable, Failed."""
+    """The questions ("NAME TYPE") that the server has records for. Raises Unreachable, Failed."""
     host, _, port = server.rpartition(":")
     found = []
-    for name, rtype in product(names, FAMILIES):
+    for name, rtype in product(names, TYPES):
         query = dns.message.make_query(name, rtype, flags=0)
         try:
             reply = dns.query.udp(query, host.strip("[]"), PATIENCE, int(port))
@@ -157,7 +157,7 @@ def present(server: str, names: Sequence[str]) -> list[str]:
             raise Unreachable(f"asking {server} for {name} {rtype}: {wrong}; start the server first") from wrong
         found += [f"{name} {rtype}"] if reply.answer else []
     if not found:
-        raise Failed(f"asking {server} for {', '.join(names)}: no A or AAAA anywhere; correct the names")
+        raise Failed(f"asking {server} for {', '.join(names)}: no record anywhere; correct the names")
     return found
 
 

@@ -20,7 +20,8 @@ from dns.rdatatype import RdataType
 from dns.rrset import RRset
 
 from lbmigrate.errors import Usage
-from lbmigrate.value import value
+from lbmigrate.lab.dnslua import LUA, Unreadable, choices
+from lbmigrate.value import replace, value
 
 Node = dict[RdataType, Rdataset]
 Nodes = dict[Name, Node]
@@ -89,13 +90,17 @@ def from_zone(zone: dns.zone.Zone) -> Zone:
 
 @value
 class Answer:
-    """The content of a response; `aa` is False for a referral alone."""
+    """The content of a response; `aa` is False for a referral alone.
+
+    `weights`: of the last RRset each response has one record, drawn as often as its weight says (a LUA record).
+    """
 
     rcode: Rcode
     aa: bool = True
     answer: tuple[RRset, ...] = ()
     authority: tuple[RRset, ...] = ()
     additional: tuple[RRset, ...] = ()
+    weights: tuple[int, ...] = ()
 
 
 def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
@@ -107,17 +112,24 @@ def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
         if cut := _cut(zone, name):
             return _referral(zone, cut, tuple(chain))
         node = _node(zone, name)
-        found = _matching(node, name, rtype)
+        try:
+            found, weights = _matching(node, name, rtype)
+        except Unreadable:
+            return Answer(Rcode.SERVFAIL)
         if found or RdataType.CNAME not in node:
-            return _final(zone, name, chain, found)
+            return replace(_final(zone, name, chain, found), weights=weights)
         chain.append(rrset(name, node[RdataType.CNAME]))
         name = node[RdataType.CNAME][0].target
     return Answer(Rcode.SERVFAIL, answer=tuple(chain))
 
 
-def _matching(node: Node, name: Name, rtype: RdataType) -> list[RRset]:
-    wanted = node.values() if rtype == RdataType.ANY else [node[rtype]] if rtype in node else []
-    return [rrset(name, rdataset) for rdataset in wanted]
+def _matching(node: Node, name: Name, rtype: RdataType) -> tuple[list[RRset], tuple[int, ...]]:
+    """The RRsets asked for, and the weights where one record of it is to be drawn."""
+    if LUA in node and rtype in (RdataType.A, RdataType.AAAA) and (drawn := choices(node[LUA], rtype)):
+        return [rrset(name, drawn[0])], drawn[1]
+    plain = {kind: held for kind, held in node.items() if kind != LUA}
+    wanted = plain.values() if rtype == RdataType.ANY else [plain[rtype]] if rtype in plain else []
+    return [rrset(name, rdataset) for rdataset in wanted], ()
 
 
 def _final(zone: Zone, name: Name, chain: list[RRset], found: list[RRset]) -> Answer:

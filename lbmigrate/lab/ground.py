@@ -22,6 +22,7 @@ from lbmigrate.lab.transfer import transfer
 from lbmigrate.value import to_json
 
 ORIGIN = "lab.test"
+HOSTS = {"a": f"lb-a.{ORIGIN}", "b": f"lb-b.{ORIGIN}"}
 WARM_SECONDS = 30.0
 END_SECONDS = 15.0
 
@@ -32,7 +33,7 @@ def rtype(address: str) -> str:
 
 
 def zone_text(scenario: Scenario, where: Place) -> str:
-    """The zone before: the names that move, and others that nobody may touch."""
+    """The zone before: the names that move, the hosts of both sides, and others that nobody may touch."""
     lines = [
         f"$ORIGIN {ORIGIN}.",
         f"$TTL {scenario.ttl}",
@@ -43,7 +44,25 @@ def zone_text(scenario: Scenario, where: Place) -> str:
         "mail 3600 IN A 127.9.9.9",
         'note 600 IN TXT "not ours"',
     ]
-    return "\n".join([*lines, *(f"{name} IN {rtype(one)} {one}" for name in scenario.names for one in where.a)]) + "\n"
+    if scenario.pointed:
+        lines += [f"{HOSTS[side]}. 60 IN {rtype(one)} {one}" for side in "ab" for one in where.addresses(side)]
+    moved = [f"{scenario.owner(name, ORIGIN)} IN {one}" for name in scenario.names for one in held(scenario, where)]
+    return "\n".join([*lines, *moved]) + "\n"
+
+
+def held(scenario: Scenario, where: Place) -> list[str]:
+    """What each moving name holds before, as "TYPE RDATA"."""
+    addresses = [f"{rtype(one)} {one}" for one in where.a]
+    match scenario.holds:
+        case "srv":
+            return [f"SRV 10 100 {where.port} {HOSTS['a']}."]
+        case "cname":
+            return [f"CNAME {HOSTS['a']}."]
+        case "https":
+            v4, v6 = (sorted(one for one in where.a if (":" in one) == six) for six in (False, True))
+            hints = [f'{key}="{",".join(found)}"' for key, found in (("ipv4hint", v4), ("ipv6hint", v6)) if found]
+            return [*addresses, f"HTTPS 1 . {' '.join(hints)}"]
+    return addresses
 
 
 def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, str], secret: Path) -> dict[str, Any]:
@@ -54,13 +73,14 @@ def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, 
     url = f"http://{scenario.names[0]}.{ORIGIN}:{where.port}{CHECK}"
     probe = {"url": url, "rate": 40, "timeout": "2s", "expect": {"status": 200, "body": "ok"}}
     given = dict(scenario.config)
+    named = scenario.pointed
     return {
         "migration": "laboratory",
-        "names": [f"{name}.{ORIGIN}" for name in scenario.names],
-        "a": _side(where, "a", programs["a"]),
-        "b": _side(where, "b", programs["b"]),
-        "dns": [{**zone, "nameservers": list(dns.nameservers)}],
-        "stages": [50, 100],
+        "names": [scenario.owner(name, ORIGIN).rstrip(".") for name in scenario.names],
+        "a": {**_side(where, "a", programs["a"]), **({"hostname": HOSTS["a"]} if named else {})},
+        "b": {**_side(where, "b", programs["b"]), **({"hostname": HOSTS["b"]} if named else {})},
+        "dns": [{**zone, "nameservers": list(dns.nameservers), "scheme": scenario.scheme}],
+        "stages": [100] if scenario.holds == "cname" else [50, 100],
         "soak": "5s",
         "soak_limit": "60s",
         "ttl": "2s",
@@ -101,7 +121,7 @@ class Ground:
         self._open.callback(self.sides.stop)
         self.sides.start()
         text = zone_text(self._scenario, self.place)
-        more = (self._scenario.secondary, self._scenario.lag, real, self._scenario.software)
+        more = (self._scenario.secondary, self._scenario.lag, real, self._scenario.software, self._scenario.signed)
         self.dns = start_dns(real, self.place.directory / "dns", text, ORIGIN, *more)
         self._open.callback(self.dns.stop)
         secret = secret_file(self.place.directory / "tsig.key", self.dns.key.secret)
@@ -109,9 +129,9 @@ class Ground:
         settings = config(self._scenario, self.place, self.dns, self.sides.programs, secret)
         self.config.write_text(yaml.safe_dump(settings, sort_keys=False))
         self.settings = settings
-        names = [f"{name}.{ORIGIN}." for name in self._scenario.names]
-        self.watch = Watch(self.dns.nameservers, names, self.place.directory / "dnswatch.log")
-        self._clients = self._population(names)
+        self.names = [self._scenario.owner(name, ORIGIN) for name in self._scenario.names]
+        self.watch = Watch(self.dns.nameservers, self.names, self.place.directory / "dnswatch.log")
+        self._clients = self._population([f"{name}.{ORIGIN}." for name in self._scenario.names])
         self._open.callback(self._clients.stop)
 
     def _population(self, names: list[str]) -> Process:
@@ -126,6 +146,7 @@ class Ground:
             sides,
             self.dns.resolver or "",
             tuple(sorted({rtype(address) for address in self.place.a})),
+            self._scenario.holds if self._scenario.holds in ("srv", "https") else "addresses",
             **people,
         )
         path.write_text(json.dumps(to_json(plan)))

@@ -42,6 +42,7 @@ zone "{origin}" {{
 }};
 """
 
+# A busy machine's late answers must not keep it from asking again for longer than a client waits: hence max-rtt.
 UNBOUND = """
 server:
   interface: {address}@{port}
@@ -56,9 +57,13 @@ server:
   do-ip6: no
   num-threads: 1
   do-not-query-localhost: no
-  module-config: "iterator"
+  module-config: "{modules}"
+  {trust}
   hide-version: yes
   cache-min-ttl: {stretch}
+  infra-cache-max-rtt: 1000
+  infra-keep-probing: yes
+  val-bogus-ttl: 1
   local-zone: "{tld}." nodefault
 remote-control:
   control-enable: no
@@ -79,10 +84,11 @@ class Named:
         self._key = key
         self.process = Process(["named", "-g", "-n", "1", "-c", str(directory / "named.conf")], directory / "named.log")
 
-    def primary(self, zone_text: str, notify: int | None = None) -> None:
+    def primary(self, zone_text: str, notify: int | None = None, signed: bool = False) -> None:
         """Start as primary of `zone_text`, updates and transfers by the key; NOTIFY goes to port `notify`."""
         told = f"also-notify {{ {ADDRESS} port {notify}; }};" if notify else ""
-        role = f'type primary; allow-update {{ key "{self._key.name}"; }}; {told}'
+        signing = f'dnssec-policy default; key-directory "{self._directory}";' if signed else ""
+        role = f'type primary; allow-update {{ key "{self._key.name}"; }}; {signing} {told}'
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "zone").write_text(zone_text)
         self._start(role, "explicit" if notify else "no")
@@ -117,9 +123,19 @@ class Named:
 
 
 class Unbound:
-    """One caching resolver. `at` is its "host:port"; `stretch` is its least TTL in whole seconds (0: honest)."""
+    """One caching resolver. `at` is its "host:port"; `stretch` is its least TTL in whole seconds (0: honest).
 
-    def __init__(self, directory: Path, origin: str, nameservers: tuple[str, ...], stretch: int = 0) -> None:
+    `anchors`: the zone's DNSKEY records as text; with them it validates, and answers SERVFAIL for what is bogus.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        origin: str,
+        nameservers: tuple[str, ...],
+        stretch: int = 0,
+        anchors: tuple[str, ...] = (),
+    ) -> None:
         self.port = freeport(ADDRESS)
         self.at = f"{ADDRESS}:{self.port}"
         self._origin = origin
@@ -134,6 +150,8 @@ class Unbound:
             tld=tld,
             origin=origin,
             stubs=stubs,
+            modules="validator iterator" if anchors else "iterator",
+            trust="\n  ".join(f"trust-anchor: '{one}'" for one in anchors),
         )
         (directory / "unbound.conf").write_text(text)
         self.process = Process(["unbound", "-d", "-c", str(directory / "unbound.conf")], directory / "unbound.log")
@@ -199,6 +217,31 @@ class Notifier:
         self._thread.join()
         self._socket.close()
         self._listener.close()
+
+
+def anchors(address: str, port: int, origin: str) -> tuple[str, ...]:
+    """The zone's DNSKEY records, as the server gives them now; none while it is not signed."""
+    query = dns.message.make_query(origin, "DNSKEY", use_edns=0, payload=4096)
+    try:
+        reply = dns.query.tcp(query, address, ASK_SECONDS, port)
+    except (dns.exception.Timeout, OSError, EOFError):
+        return ()
+    return tuple(f"{rrset.name} IN DNSKEY {one}" for rrset in reply.answer for one in rrset)
+
+
+def serves(address: str, port: int, origin: str) -> bool:
+    """Whether the server gives the zone's SOA with authority."""
+    return answers(address, port, origin, authoritative=True)
+
+
+def signed(address: str, port: int, origin: str) -> bool:
+    """Whether the server gives keys, and the zone's SOA with a signature."""
+    query = dns.message.make_query(origin, "SOA", want_dnssec=True)
+    try:
+        reply = dns.query.tcp(query, address, ASK_SECONDS, port)
+    except (dns.exception.Timeout, OSError, EOFError):
+        return False
+    return len(reply.answer) > 1 and bool(anchors(address, port, origin))
 
 
 def answers(address: str, port: int, origin: str, authoritative: bool) -> bool:

@@ -50,7 +50,13 @@ class Knot:
         self.process = Process(argv, directory / "knot.log")
 
     def primary(
-        self, zone_text: str, notify: int | None = None, allowed: str = ALLOWED, role: str = "", server: str = ""
+        self,
+        zone_text: str,
+        notify: int | None = None,
+        allowed: str = ALLOWED,
+        role: str = "",
+        server: str = "",
+        signed: bool = False,
     ) -> None:
         """Start as primary of `zone_text`; NOTIFY goes to port `notify`.
 
@@ -58,7 +64,9 @@ class Knot:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         (self._directory / "zone").write_text(zone_text)
-        told = "\n    ".join(filter(None, ["notify: other" if notify else "", role]))
+        told = "\n    ".join(
+            filter(None, ["notify: other" if notify else "", "dnssec-signing: on" if signed else "", role])
+        )
         self._start(notify or self.port, allowed, told, server)
 
     def secondary(self, primary: int) -> None:

@@ -15,12 +15,14 @@ UNCACHED = "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0"
 
 PDNS = """
 launch=gsqlite3
-gsqlite3-database={directory}/pdns.db
+gsqlite3-database={database}
 local-address={address}
 local-port={port}
 allow-dnsupdate-from=127.0.0.0/8
 allow-axfr-ips=
 zone-cache-refresh-interval=0
+gsqlite3-dnssec=yes
+enable-lua-records=shared
 security-poll-suffix=
 socket-dir={directory}
 guardian=no
@@ -38,9 +40,12 @@ class Pdns:
         self._directory = directory
         self._origin = origin
         self._key = key
+        self.database = directory / "pdns.db"
         self.process = Process([program("pdns_server"), f"--config-dir={directory}"], directory / "pdns.log")
 
-    def primary(self, zone_text: str, notify: int | None = None, settings: str = UNCACHED) -> None:
+    def primary(
+        self, zone_text: str, notify: int | None = None, settings: str = UNCACHED, signed: bool = False
+    ) -> None:
         """Start as primary of `zone_text`; NOTIFY goes to port `notify` after each update.
 
         `settings`: further lines of pdns.conf, in place of those that turn its caches off.
@@ -55,6 +60,8 @@ class Pdns:
         if notify:
             self._meta("NOTIFY-DNSUPDATE", "1")
             self._meta("ALSO-NOTIFY", f"{ADDRESS}:{notify}")
+        if signed:
+            self.util("secure-zone", self._origin)
         self.restart()
 
     def secondary(self, primary: int) -> None:
@@ -65,15 +72,31 @@ class Pdns:
         self._meta("TSIG-ALLOW-AXFR", self._key.name)
         self.process.start()
 
-    def _prepare(self, settings: str) -> None:
+    def native(self, first: "Pdns") -> None:
+        """Start on another one's database (PowerDNS: native replication).
+
+        The one way in which a second server has LUA records in a signed zone: transferred with its signatures, the
+        zone has none for an answer that is made up when asked, and PowerDNS then says that there is no record.
+        """
+        self.database = first.database
+        self._configure(UNCACHED)
+        self.process.start()
+
+    def _configure(self, settings: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        text = PDNS.format(directory=self._directory, address=ADDRESS, port=self.port, settings=settings)
+        text = PDNS.format(
+            directory=self._directory, database=self.database, address=ADDRESS, port=self.port, settings=settings
+        )
         write_private(self._directory / "pdns.conf", text)
+
+    def _prepare(self, settings: str) -> None:
+        self._configure(settings)
         schema = next((path for path in map(Path, SCHEMAS) if path.exists()), None)
         if schema is None:
             raise Failed("the schema of pdns-backend-sqlite3 is not installed; apt-get install pdns-backend-sqlite3")
         with contextlib.closing(sqlite3.connect(self._directory / "pdns.db")) as database:
             database.executescript(schema.read_text())
+            database.execute("pragma journal_mode=wal")  # another server may read while this one writes
         self.util("import-tsig-key", self._key.name, self._key.algorithm, self._key.secret)
 
     def _meta(self, kind: str, text: str) -> None:

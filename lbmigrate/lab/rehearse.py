@@ -3,7 +3,8 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -11,35 +12,46 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rdatatype
+import dns.rrset
 
-from lbmigrate import config
+from lbmigrate import config, schemes
+from lbmigrate.dns.records import rrset_of
 from lbmigrate.errors import Failed
 from lbmigrate.gate import pairs_range
 from lbmigrate.lab import verdict as judge
-from lbmigrate.lab.ground import ORIGIN, Ground
+from lbmigrate.lab.ground import HOSTS, Ground
 from lbmigrate.lab.operator import Given, Operator
 from lbmigrate.lab.scenario import Act, Command, Deed, Fails, Kill, Scenario
 from lbmigrate.lab.scenario_file import load
 from lbmigrate.lab.story import Story
 from lbmigrate.lab.verdict import Check, Floors, Verdict
+from lbmigrate.model import Side
 
 POLL_SECONDS = 0.02
 SERVED_SECONDS = 0.5
 SETTLE_SECONDS = 1.0
+LUA_QUERIES = 10
+LUA_WINDOW = 200
 MINIMUM_MARGIN = 1.0  # resolvers count whole seconds: a cache wait never has a smaller margin
 
 
 def rehearse(
-    path: Path, real: bool, directory: Path, say: Callable[[str], None], program: Sequence[str] = ()
+    path: Path,
+    real: bool,
+    directory: Path,
+    say: Callable[[str], None],
+    program: Sequence[str] = (),
+    instead: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Play the scenario file in `directory` (kept afterwards), telling the story through `say`.
 
-    `real`: named, unbound and haproxy in place of the embedded parts. `program`: the command line to drive, by default
-    this package's own. Raises Usage for a wrong file, Failed where the laboratory itself cannot be built.
+    `real`: real name servers, unbound and haproxy in place of the embedded parts. `program`: the command line to
+    drive, by default this package's own. `instead`: fields of the scenario that the file's own give way to.
+    Raises Usage for a wrong file, Failed where the laboratory itself cannot be built.
     """
-    scenario = load(path)
+    scenario = load(path, instead)
     story = Story(say, time.time)
-    story.tell("lab", f"{scenario.title} ({'real servers' if real else 'embedded parts'}), in {directory}")
+    story.tell("lab", f"{scenario.title} ({_parts(scenario, real)}), in {directory}")
     ground = Ground(scenario, real, directory)
     play = _Play(scenario, ground, story, program or (sys.executable, "-m", "lbmigrate"))
     try:
@@ -47,6 +59,12 @@ def rehearse(
     finally:
         play.close()
         ground.close()
+
+
+def _parts(scenario: Scenario, real: bool) -> str:
+    """What it is played with, in words."""
+    zone = f"{scenario.software}, {'signed' if scenario.signed else 'unsigned'}" if real else "embedded parts"
+    return f"{'real servers: ' if real else ''}{zone}; scheme {scenario.scheme}"
 
 
 class _Play:
@@ -69,6 +87,8 @@ class _Play:
         self.beside: Given | None = None
         self.engine: Given
         self.a_gone = 0.0
+        self.b = Side("haproxy", ground.place.b, f"{HOSTS['b']}.")
+        self.lately: deque[float] = deque(maxlen=LUA_WINDOW)
 
     def play(self) -> Verdict:
         """The whole story."""
@@ -210,17 +230,28 @@ class _Play:
                 self.summary = line["summary"]
 
     def _share(self) -> float:
-        """B's share of the addresses that the authoritative servers hand out now, over all of them, percent."""
-        found: list[str] = []
-        name = f"{self.scenario.names[0]}.{ORIGIN}."
-        for server in self.ground.dns.nameservers:
-            host, _, port = server.rpartition(":")
+        """B's share of what the authoritative servers hand out now, over all of them and all names, percent."""
+        found: list[float] = []
+        for server, name in product(self.ground.dns.nameservers, self.ground.names):
+            rtype = "SRV" if self.scenario.holds == "srv" else "A"
+            for rrset in self._asked(server, name, rtype):
+                share = schemes.share([rrset_of(rrset)], self.b)
+                found += [] if share is None or rrset.rdtype == dns.rdatatype.CNAME else [share]
+        if self.scenario.scheme == "lua":  # one address an answer: of many answers, the share
+            self.lately.extend(found)
+            found = list(self.lately)
+        return sum(found) / max(1, len(found))
+
+    def _asked(self, server: str, name: str, rtype: str) -> list[dns.rrset.RRset]:
+        host, _, port = server.rpartition(":")
+        found: list[dns.rrset.RRset] = []
+        for _ in range(LUA_QUERIES if self.scenario.scheme == "lua" else 1):
             try:
-                reply = dns.query.udp(dns.message.make_query(name, "A"), host, 1.0, int(port))
+                reply = dns.query.udp(dns.message.make_query(name, rtype), host, 1.0, int(port))
             except (OSError, dns.exception.DNSException) as wrong:
                 raise Failed(f"asking {server} for {name}: {wrong}; see its log") from wrong
-            found += [str(one) for rrset in reply.answer if rrset.rdtype == dns.rdatatype.A for one in rrset]
-        return 100 * sum(one in self.ground.place.b for one in found) / max(1, len(found))
+            found += reply.answer
+        return found
 
     def _settle(self) -> None:
         """A last second of traffic after the end, then the clients finish."""
@@ -236,8 +267,8 @@ class _Play:
 
     def _judge(self, before: list[str], after: list[str], moments: float) -> Verdict:
         where, watch = self.ground.place, self.ground.end_watch()
-        names = [f"{name}.{ORIGIN}." for name in self.scenario.names]
-        zone = judge.compare(before, after, names, where.a, where.b)
+        hosts = [f"{HOSTS[side]}." for side in "ab"]
+        zone = judge.compare(before, after, self.ground.names, (*where.a, hosts[0]), (*where.b, hosts[1]))
         code, status = self.engine.code(), self.operator.status()
         found = judge.checks(self.scenario.expect, code, status, self.summary, zone, self._sides())
         floors = self._floors()

@@ -12,6 +12,8 @@ from lbmigrate.config.text import show
 from lbmigrate.value import value
 
 SOFTWARE = ("named", "knotd", "pdns_server")
+Holds = Literal["addresses", "srv", "cname", "https"]
+SERVICE = "_http._tcp"
 VERBS = ("run", "tick", "start", "shift", "approve", "pause", "resume", "finish", "rollback", "abandon")
 
 
@@ -97,9 +99,9 @@ class Clients:
 class Scenario:
     """One scenario file, checked.
 
-    `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the zone's own; `config`: keys of
-    lbmigrate.yaml that take the place of the laboratory's; `software`: the name servers', where real; `limit`:
-    seconds after which the engine is given up.
+    `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the zone's own; `holds`: what stands
+    at the names; `software`, `signed`: the name servers', where real, and whether they sign; `config`: keys of
+    lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the engine is given up.
     """
 
     path: str
@@ -113,6 +115,9 @@ class Scenario:
     backends: int = 3
     runtime_only: int = 1
     names: tuple[str, ...] = ("www",)
+    holds: Holds = "addresses"
+    scheme: str = "auto"
+    signed: bool = False
     ttl: int = 5
     secondary: bool = True
     lag: float = 0.0
@@ -126,8 +131,21 @@ class Scenario:
     def __post_init__(self) -> None:
         if bool(self.a6) != bool(self.b6):
             raise ValueError("sides: only one of them has IPv6 addresses: no weight could be attained in that family")
+        if self.scheme == "lua" and self.software != "pdns_server":
+            raise ValueError("dns: scheme lua needs software pdns_server: nothing else has LUA records")
+        if self.scheme == "srv" and self.holds != "srv":
+            raise ValueError("dns: scheme srv needs `holds: srv`: it weighs SRV records alone")
         if self.runtime_only >= self.backends:
             raise ValueError("runtime_only must be smaller than the number of backends: A's file names at least one")
+
+    @property
+    def pointed(self) -> bool:
+        """Whether the names point to hosts, which have the addresses."""
+        return self.holds in ("srv", "cname")
+
+    def owner(self, name: str, origin: str) -> str:
+        """The absolute name that moves: that of the service where it holds SRV (RFC 2782), else the host itself."""
+        return f"{SERVICE}.{name}.{origin}." if self.holds == "srv" else f"{name}.{origin}."
 
 
 def deed(text: str) -> Deed:

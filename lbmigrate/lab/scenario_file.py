@@ -4,7 +4,7 @@ Strict YAML like the config file: an unknown or duplicate key is an error with f
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,9 @@ SCENARIO = Map(
                     "secondary": Field(BOOLEAN, "a secondary beside the primary"),
                     "lag": Field(DURATION, "how far the secondary is behind"),
                     "software": Field(Choice(*SOFTWARE), "the name servers' software, where they are real"),
+                    "holds": Field(Choice("addresses", "srv", "cname", "https"), "what stands at the names before"),
+                    "scheme": Field(Choice("auto", "addresses", "lua", "srv", "names"), "how they are weighed"),
+                    "signed": Field(BOOLEAN, "whether real name servers sign it (DNSSEC)"),
                 }
             ),
             "the zone",
@@ -135,29 +138,37 @@ SCENARIO = Map(
 )
 
 
-def load(path: Path) -> Scenario:
-    """Read a scenario. Raises Usage, one line for each thing that is wrong: file:line: what; what to do."""
+IMPLIED = {"srv": {"holds": "srv"}, "lua": {"software": "pdns_server"}}  # what a scheme needs
+
+
+def load(path: Path, instead: Mapping[str, Any] | None = None) -> Scenario:
+    """Read a scenario, with fields of it that the command line gives `instead`.
+
+    Raises Usage, one line for each thing that is wrong: file:line: what; what to do.
+    """
     tree = read(path)
     try:
         table = SCENARIO.read(tree)
-        return _scenario(path, table)
+        return _scenario(path, table, instead or {})
     except Wrong as wrong:
         raise usage(path, wrong) from None
     except ValueError as wrong:
         raise usage(path, Wrong((tree.line, f"{wrong}; correct it"))) from None
 
 
-def _scenario(path: Path, table: Table) -> Scenario:
+def _scenario(path: Path, table: Table, instead: Mapping[str, Any]) -> Scenario:
     empty = Table(table.line, {})
     sides, backends, dns = (table.get(key, empty) for key in ("sides", "backends", "dns"))
     given = {key: found for key, found in _top(table, sides, backends, dns).items() if found is not None}
+    given = {**IMPLIED.get({**given, **instead}.get("scheme", ""), {}), **given, **instead}
+    settings = {key: plain(one.value) for key, one in table.get("config", empty).entries.items()}
     people = table.get("clients", empty)
     return Scenario(
         path=str(path),
         title=table.get("title"),
         expect=_expect(table.get("expect")),
         clients=Clients(**{key: one.value for key, one in people.entries.items()}),
-        config=tuple((key, plain(one.value)) for key, one in table.get("config", empty).entries.items()),
+        config=tuple({**settings, **given.pop("config", {})}.items()),
         acts=tuple(_act(one) for one in table.all("acts")),
         **given,
     )
@@ -173,8 +184,7 @@ def _top(table: Table, sides: Table, backends: Table, dns: Table) -> dict[str, A
         "names": dns.all("names") or None,
         "ttl": dns.get("ttl"),
         "secondary": dns.get("secondary"),
-        "lag": dns.get("lag"),
-        "software": dns.get("software"),
+        **{key: dns.get(key) for key in ("lag", "holds", "scheme", "software", "signed")},
         "warm": table.get("warm"),
         "limit": table.get("limit"),
     }

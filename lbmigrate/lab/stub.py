@@ -8,9 +8,12 @@ import random
 import socket
 import struct
 
+import dns.rdata
+import dns.rdataclass
+
 from lbmigrate.errors import Unreachable
 
-TYPES = {"A": 1, "AAAA": 28}
+TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "HTTPS": 65}
 RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 ATTEMPTS = 3
 
@@ -22,8 +25,8 @@ def question(number: int, name: str, rtype: str) -> bytes:
     return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + qname + struct.pack("!2H", TYPES[rtype], 1)
 
 
-def addresses(answer: bytes, rtype: str) -> list[str]:
-    """The addresses of one type in an answer, in its order. Raises Unreachable for an error or a truncated answer."""
+def records(answer: bytes, rtype: str) -> list[str]:
+    """The records of one type in an answer, in its order. Raises Unreachable for an error or a truncated answer."""
     _, flags, questions, count, _, _ = struct.unpack_from("!6H", answer)
     if flags & 0x0200 or flags & 0x000F:
         raise Unreachable(f"DNS answered {RCODES.get(flags & 15, 'truncated')}; see the resolver's log")
@@ -36,10 +39,15 @@ def addresses(answer: bytes, rtype: str) -> list[str]:
         kind, _, _, length = struct.unpack_from("!HHIH", answer, at)
         at += 10
         if kind == TYPES[rtype]:
-            family = socket.AF_INET if rtype == "A" else socket.AF_INET6
-            found.append(socket.inet_ntop(family, answer[at : at + length]))
+            found.append(_text(answer, at, length, rtype))
         at += length
     return found
+
+
+def _text(message: bytes, at: int, length: int, rtype: str) -> str:
+    if rtype in ("A", "AAAA"):
+        return socket.inet_ntop(socket.AF_INET if rtype == "A" else socket.AF_INET6, message[at : at + length])
+    return dns.rdata.from_wire(dns.rdataclass.IN, rtype, message, at, length).to_text()
 
 
 def _after_name(message: bytes, at: int) -> int:
@@ -64,10 +72,10 @@ class Stub(asyncio.DatagramProtocol):
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=(host, port))
 
     async def resolve(self, name: str, rtype: str) -> list[str]:
-        """The addresses now; asked up to three times, as a libc resolver does. Raises Unreachable."""
+        """The records now; asked up to three times, as a libc resolver does. Raises Unreachable."""
         for _ in range(ATTEMPTS):
             try:
-                return addresses(await self._ask(name, rtype), rtype)
+                return records(await self._ask(name, rtype), rtype)
             except TimeoutError:
                 continue
         raise Unreachable(f"asking DNS for {name} {rtype}: no answer in {ATTEMPTS * self._timeout:g} s; see its log")

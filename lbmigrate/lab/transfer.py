@@ -10,6 +10,7 @@ import dns.tsig
 import dns.xfr
 import dns.zone
 
+from lbmigrate.dns.records import kind_of, rdata_text
 from lbmigrate.errors import Unreachable, Usage
 from lbmigrate.value import value
 
@@ -73,4 +74,5 @@ def fetch(address: str, port: int, origin: str, key: Key) -> dns.zone.Zone:
 def transfer(address: str, port: int, origin: str, key: Key) -> list[str]:
     """The zone's records, one sorted line each: "name ttl IN type rdata". Raises Unreachable."""
     zone = fetch(address, port, origin, key)
-    return sorted(f"{name} {ttl} IN {rdata.rdtype.name} {rdata}" for name, ttl, rdata in zone.iterate_rdatas())
+    found = zone.iterate_rdatas()
+    return sorted(f"{name} {ttl} IN {kind_of(rdata.rdtype)} {rdata_text(rdata)}" for name, ttl, rdata in found)

@@ -1,13 +1,17 @@
 """What came of a scenario: the numbers, and each expectation beside what was seen. Pure."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 from lbmigrate.lab.dnswatch import Summary
 from lbmigrate.lab.scenario import Expect
+from lbmigrate.model import MOVABLE
 from lbmigrate.value import replace, value
 
 STAGES = ("shifting", "soaking")
+SIGNATURES = ("RRSIG", "TYPE65534")  # and BIND's own notes of what it has signed
+_WORD = re.compile(r"[0-9A-Za-z.:_-]+")
 
 
 @value
@@ -174,36 +178,61 @@ def idle(last: float, gone_at: float, idle_for: float) -> Check:
 
 
 def compare(before: list[str], after: list[str], names: list[str], a: tuple[str, ...], b: tuple[str, ...]) -> str:
-    """What became of the zone: unchanged (but for the SOA serial), moved, shared, or how it differs."""
+    """What became of the zone: unchanged (but for the SOA serial and signatures), moved, shared, or how it differs.
+
+    `a`, `b`: each side's addresses, and its host ("lb-a.lab.test.") where names point to one.
+    """
     old, new = _plain(before), _plain(after)
     if old == new:
         return "unchanged"
-    if _moved(old, names, b) == new:
+    if _moved(old, names, a, b) == new:
         return "moved"
-    both = {line.split()[-1] for line in new if _ours(line, names)}
-    rest = [[line for line in zone if not _ours(line, names) and "_lbmigrate." not in line] for zone in (old, new)]
-    if rest[0] == rest[1] and both & {*a} and both & {*b} and both <= {*a, *b}:
+    both = {word for line in new if _ours(line, names) for word in _WORD.findall(line.split(maxsplit=3)[3])}
+    rest = [[line for line in zone if not _ours(line, names) and not _fence(line)] for zone in (old, new)]
+    if rest[0] == rest[1] and both & {*a} and both & {*b}:
         return "shared"
     return "; ".join(f"{mark}{line}" for mark, line in _difference(old, new))
 
 
-def _moved(old: list[str], names: list[str], b: tuple[str, ...]) -> list[str]:
-    """The old zone with B's addresses of the same family in the place of A's, under the old TTL."""
+def _moved(old: list[str], names: list[str], a: tuple[str, ...], b: tuple[str, ...]) -> list[str]:
+    """The old zone with B's addresses of the same family and B's host in the place of A's, under the old TTL."""
     found = {line for line in old if not _ours(line, names)}
-    for name, ttl, dns_class, rtype, _ in (line.split() for line in old if _ours(line, names)):
-        found |= {f"{name} {ttl} {dns_class} {rtype} {one}" for one in b if (":" in one) == (rtype == "AAAA")}
+    for name, ttl, dns_class, rtype, rdata in (line.split(maxsplit=4) for line in old if _ours(line, names)):
+        if rtype in ("A", "AAAA"):
+            found |= {f"{name} {ttl} {dns_class} {rtype} {one}" for one in _of(b, rtype == "AAAA")}
+        else:
+            found.add(f"{name} {ttl} {dns_class} {rtype} {_swapped(rdata, a, b)}")
     return sorted(found)
 
 
+def _swapped(rdata: str, a: tuple[str, ...], b: tuple[str, ...]) -> str:
+    """A record that points to A, by host or by hints (a list in quotes), pointing to B."""
+    for six in (False, True):
+        rdata = rdata.replace(f'"{",".join(_of(a, six))}"', f'"{",".join(_of(b, six))}"')
+    hosts = [next((one for one in side if one.endswith(".")), "") for side in (a, b)]
+    return " ".join(hosts[1] if word == hosts[0] else word for word in rdata.split(" "))
+
+
+def _of(side: tuple[str, ...], six: bool) -> list[str]:
+    """Its addresses of one family, in the order of a hint."""
+    return sorted(one for one in side if not one.endswith(".") and (":" in one) == six)
+
+
 def _plain(zone: list[str]) -> list[str]:
-    """Without the SOA's serial."""
+    """Without signatures and the SOA's serial."""
     lines = [line.split() for line in zone]
-    return sorted(" ".join([*one[:6], "SERIAL", *one[7:]] if one[3] == "SOA" else one) for one in lines)
+    plain = [" ".join([*one[:6], "SERIAL", *one[7:]] if one[3] == "SOA" else one) for one in lines]
+    return sorted(text for text, one in zip(plain, lines, strict=True) if one[3] not in SIGNATURES)
 
 
 def _ours(line: str, names: list[str]) -> bool:
     words = line.split()
-    return words[0] in names and words[3] in ("A", "AAAA")
+    return words[0] in names and words[3] in MOVABLE
+
+
+def _fence(line: str) -> bool:
+    """Its own record, and what says which types and names there are (RFC 4034 section 4)."""
+    return line.startswith("_lbmigrate.") or line.split()[3] == "NSEC"
 
 
 def _difference(old: list[str], new: list[str]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from lbmigrate import fence, lua
 from lbmigrate.errors import Unreachable
 from lbmigrate.events import Entry, Event, Worker
 from lbmigrate.model import (
@@ -35,6 +36,7 @@ from lbmigrate.parts import Parts
 from lbmigrate.value import replace, value
 
 START = 1_800_000_000.0
+FENCE_TTL = 60
 GOOD = Result(True, True, 200, "", 0.002)
 BAD = Result(False, False, None, "connection refused", 0.002)
 
@@ -253,9 +255,19 @@ class SimZone:
         found = []
         for index, lag in enumerate(self._world.lags):
             for name in names:
-                for r in self._world.serves(lag, name).rrsets:
-                    if r.rtype in rtypes:
-                        found.append(Served(f"ns{index}", name, r.rtype, r.ttl, r.rdatas))
+                answers = self._answers(self._world.serves(lag, name), rtypes)
+                found += [Served(f"ns{index}", name, rtype, *answers.get(rtype, (0, ()))) for rtype in rtypes]
+        return found
+
+    def _answers(self, held: Held, rtypes: Sequence[str]) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """TTL and records by type, as a server answers: of a LUA record one address, of a fence its TXT."""
+        found = {r.rtype: (r.ttl, r.rdatas) for r in held.rrsets if r.rtype in rtypes}
+        if record := held.by_type.get("LUA"):
+            for family, shares in filter(None, map(lua.read, record.rdatas)):
+                drawn = self._world.random.choices([one for _, one in shares], [weight for weight, _ in shares])
+                found[family] = (record.ttl, tuple(drawn))
+        if held.fence and "TXT" in rtypes:
+            found["TXT"] = (FENCE_TTL, (fence.rdata(held.fence),))
         return found
 
 

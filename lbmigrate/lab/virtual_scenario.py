@@ -6,12 +6,13 @@ worker, and `run` and `tick` bring another.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from lbmigrate import config, plan
+from lbmigrate import assemble, config, plan
 from lbmigrate.decide import End, decide, phase
 from lbmigrate.engine import Engine, over
 from lbmigrate.errors import Failed, LbmigrateError, RolledBack, Usage
@@ -26,14 +27,20 @@ from lbmigrate.lab.transfer import Key
 from lbmigrate.lab.virtual import START, Crash, Faults, MemoryJournal, World, parts, worker
 from lbmigrate.model import Held, RRset
 from lbmigrate.render import entry_json, entry_text
-from lbmigrate.spec import Config
+from lbmigrate.schemes import swap
+from lbmigrate.spec import Bound, Config
 
 HORIZON = 86400.0  # virtual seconds after which a scenario has come to no end
 
 
-def rehearse_virtually(path: Path, say: Callable[[str], None], seed: int = 1) -> int:
-    """Play the file; 0 when phase, exit code, zone and sides are as it expects. Raises Usage, Failed."""
-    play = _Play(load(path), say, seed)
+def rehearse_virtually(
+    path: Path, say: Callable[[str], None], seed: int = 1, instead: Mapping[str, Any] | None = None
+) -> int:
+    """Play the file; 0 when phase, exit code, zone and sides are as it expects. Raises Usage, Failed.
+
+    `instead`: fields of the scenario that the file's own give way to.
+    """
+    play = _Play(load(path, instead), say, seed)
     wrong = play.judge(play.play())
     for line in wrong:
         say(f"  NO  {line}")
@@ -43,16 +50,31 @@ def rehearse_virtually(path: Path, say: Callable[[str], None], seed: int = 1) ->
     return 0
 
 
+def _place(scenario: Scenario, folder: str) -> Place:
+    """Addresses that nobody needs to own."""
+    return Place(
+        Path(folder),
+        8080,
+        tuple(f"192.0.2.{10 + i}" for i in range(scenario.a)),
+        tuple(f"192.0.2.{100 + i}" for i in range(scenario.b)),
+        tuple(("192.0.2.200", 8000 + i) for i in range(scenario.backends)),
+    )
+
+
+def _originals(scenario: Scenario, bound: Bound) -> tuple[Held, ...]:
+    """What the laboratory's zone would hold at each name."""
+    given = [line.split(" ", 1) for line in ground.held(scenario, _place(scenario, ""))]
+    types = sorted({rtype for rtype, _ in given})
+    rdatas = {rtype: tuple(sorted(rdata for kind, rdata in given if kind == rtype)) for rtype in types}
+    return tuple(
+        Held(name, tuple(RRset(name, rtype, scenario.ttl, rdatas[rtype]) for rtype in types)) for name in bound.names
+    )
+
+
 def _config(scenario: Scenario) -> Config:
-    """The very config that the laboratory would write, for addresses that nobody needs to own."""
+    """The very config that the laboratory would write."""
     with tempfile.TemporaryDirectory() as folder:
-        where = Place(
-            Path(folder),
-            8080,
-            tuple(f"192.0.2.{10 + i}" for i in range(scenario.a)),
-            tuple(f"192.0.2.{100 + i}" for i in range(scenario.b)),
-            tuple(("192.0.2.200", 8000 + i) for i in range(scenario.backends)),
-        )
+        where = _place(scenario, folder)
         secret = Path(folder) / "tsig.key"
         servers = ("192.0.2.53:53", "192.0.2.54:53")[: 1 + scenario.secondary]
         made = DnsParts(ground.ORIGIN, Key("laboratory", "hmac-sha256", ""), servers)
@@ -68,10 +90,7 @@ class _Play:
     def __init__(self, scenario: Scenario, say: Callable[[str], None], seed: int) -> None:
         self.scenario, self.say = scenario, say
         self.config = _config(scenario)
-        bound = self.config.bound
-        self.originals = tuple(
-            Held(name, (RRset(name, "A", scenario.ttl, tuple(sorted(bound.a.addresses))),)) for name in bound.names
-        )
+        self.originals = _originals(scenario, self.config.bound)
         lags = (0.0, scenario.lag)[: 1 + scenario.secondary]
         self.world = World(seed, self.originals, Faults(), lags)
         self.world.watch = self._killed
@@ -106,8 +125,8 @@ class _Play:
             self.journal, self.world.clock, worker(self.workers), lambda who: who.pid == self.workers, self._tell
         )
         if engine.state.plan is None:
-            names = list(bound.names)
-            engine.begin(plan.build(bound, self.originals), soft, lambda: tuple(made.zones[0].served(names)))
+            made_plan = plan.build(bound, self.originals)
+            engine.begin(made_plan, soft, assemble.served(made_plan, made.zones))
         engine.drive(made, lambda s: over(s) or self._act(engine, s))
         last = decide(engine.state)
         if isinstance(last, End) and last.word == "rolled-back":
@@ -180,8 +199,8 @@ class _Play:
         bound = self.config.bound
         if all(self.world.records[held.name] == held for held in self.originals):
             return "unchanged"
-        found = {r for held in self.world.records.values() for rrset in held.rrsets for r in rrset.rdatas}
-        return "moved" if not found & set(bound.a.addresses) else "shared"
+        rrsets = [rrset for held in self.world.records.values() for rrset in held.rrsets]
+        return "shared" if any(swap.names_a(rrset, bound.a) or rrset.rtype == "LUA" for rrset in rrsets) else "moved"
 
 
 def _asks(words: tuple[str, ...]) -> Iterator[Asked]:
