@@ -68,7 +68,7 @@ def test_a_key_of_each_algorithm_writes_and_transfers(
 def test_bind_knows_no_truncated_algorithm_by_its_name_and_the_message_says_so(
     algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It truncates under the name of the whole one (RFC 8945 section 5.2.2.1), which no other server does."""
+    """It truncates under the name of the whole one (RFC 8945 section 5.2.2.1)."""
     monkeypatch.setenv("TSIG", KEY.secret)
     server = Named(tmp_path, ORIGIN, Key("lbm", algorithm, KEY.secret))
     server.primary(ZONE)
