@@ -1,8 +1,10 @@
 """The name servers fail, refuse, lag or lie in mid-migration, and names that cannot be moved: on each real server."""
 
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -128,6 +130,50 @@ def test_a_primary_that_fails_every_update_is_tried_again_then_held_then_gone_on
         assert one.served() == both(one)
         zone.rmdir()
         zone.with_suffix(".away").rename(zone)
+        one.ok("resume")
+        one.ok("shift", "--weight", "100", "--force")
+        assert one.served() == [[one.b]] * 2
+
+
+PASSED_ON = """
+zone "other.test" {{
+  type secondary; file "other"; masterfile-format text; allow-update-forwarding {{ any; }};
+  primaries {{ {primaries} }};
+}};
+"""
+
+
+@contextmanager
+def full(one: Rig) -> Iterator[None]:
+    """named's quota of one update is taken, by one that it passes on to primaries that say nothing (15 s each)."""
+    primary = one.ground.dns.processes["primary"]
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_connection(("127.0.0.1", one.port)) as asker:
+        primaries = f"127.0.0.1 port {silent.getsockname()[1]}; " * 4
+        zone = Path(primary.argv[-1]).with_name("other")
+        zone.write_text("@ 60 SOA ns hostmaster 1 3600 600 86400 60\n@ 60 NS ns.\n")
+        passed_on = PASSED_ON.format(primaries=primaries)
+        reconfigure(one, "notify-delay 0;", "notify-delay 0; update-quota 1;")
+        reconfigure(one, "controls { };", "controls { };" + passed_on)
+        primary.wait(lambda: "zone other.test/IN: loaded" in primary.output())
+        wire = dns.update.UpdateMessage("other.test.").to_wire()
+        asker.sendall(len(wire).to_bytes(2, "big") + wire)
+        primary.wait(lambda: "forwarding update for zone 'other.test" in primary.output())
+        yield
+        assert "could not forward" not in primary.output(), "the quota was taken all the time"
+
+
+def test_a_primary_whose_update_quota_is_full_is_tried_again_then_held_then_gone_on_with(tmp_path: Path) -> None:
+    """named drops what is over its quota without an answer."""
+    with rig(tmp_path, soak_limit="1s") as one:
+        one.at_50()
+        primary = one.ground.dns.processes["primary"]
+        with full(one):
+            said = give(one, "run")
+            assert said.code == 4, said.err
+            assert "no answer in time" in said.line
+            assert primary.output().count("quota reached") > 1, "tried again"
+            assert one.served() == both(one)
+        primary.wait(lambda: "could not forward" in primary.output())
         one.ok("resume")
         one.ok("shift", "--weight", "100", "--force")
         assert one.served() == [[one.b]] * 2
@@ -261,10 +307,11 @@ def add(one: Rig, *records: str) -> None:
 NAMES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "absent": ((), "gone", "has no record that could be moved"),
     "wildcard": (("*.wild A 127.77.0.9",), "some.wild", "has no record that could be moved"),
-    "alias": ((f"alias CNAME www.{ORIGIN}.",), "alias", "CNAME"),
-    "elsewhere": (("other A 192.0.2.7",), "other", "192.0.2.7"),
-    "owned": (("taken A {a}", "_lbmigrate.taken TXT {rival}"), "taken", "by the migration 'rival'"),
+    "alias": ((f"alias CNAME www.{ORIGIN}.",), "alias", f"CNAME points to www.{ORIGIN}.; name that host under a: host"),
+    "elsewhere": (("other A 192.0.2.7",), "other", "A also holds 192.0.2.7, which a.addresses does not name"),
+    "owned": (("taken A {a}", "_lbmigrate.taken TXT {rival}"), "taken", "is claimed by the migration 'rival'"),
     "no IPv6 on B": (("dual A {a}", "dual AAAA 2001:db8::1"), "dual", "AAAA"),
+    "apex without an address": ((), "", "has no record that could be moved"),
 }  # fmt: skip
 
 
@@ -282,14 +329,28 @@ def still(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_a_name_that_cannot_be_moved_is_told_before_anything_is_touched(still: Rig, kind: str) -> None:
-    _, name, said_of_it = NAMES[kind]
-    still.write(names=[f"{name}.{ORIGIN}"])
+    _, label, said_of_it = NAMES[kind]
+    name = f"{label}.{ORIGIN}".removeprefix(".")
+    still.write(names=[name])
     for verb in ("check", "plan", "start"):
         said = give(still, verb)
         assert said.code == 6, said
-        told = said.out if verb == "check" else said.line  # `check` lists everything that it finds
-        assert f"{name}.{ORIGIN}" in told
-        assert said_of_it in told
+        assert f" {name}." in f" {said.line}"
+        assert said_of_it in said.line
+
+
+@each
+def test_the_apex_is_moved_with_a_name_below_it_and_comes_back(software: str, tmp_path: Path) -> None:
+    with rig(tmp_path, on(software)) as one:
+        one.edit(lambda message: message.add(f"{ORIGIN}.", 1, "A", one.a))
+        before = one.records()
+        one.write(names=[ORIGIN, f"www.{ORIGIN}"])
+        one.ok("check")
+        one.at_50()
+        assert one.served(f"{ORIGIN}.") == both(one)
+        assert {line for line in before if " A " not in line} <= set(one.records())
+        one.ok("rollback", "--yes")
+        assert one.records() == before
 
 
 # ---------------------------------------------------------------- the journal is lost

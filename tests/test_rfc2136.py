@@ -1,4 +1,7 @@
-"""The DNS write against every server: what is read, what a swap requires, what a replay can still do."""
+"""The DNS write against every server: what is read, what a swap requires, what a replay can still do.
+
+Part of the contract suite of `model.Zone`, which test_zone_contract.py lists.
+"""
 
 import threading
 import time
