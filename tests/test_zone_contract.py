@@ -23,7 +23,7 @@ from lbmigrate.value import replace
 
 ALIAS, WILD, FOUR = "alias.lab.test.", "*.wild.lab.test.", "four.lab.test."
 NEIGHBOUR = RRset("www.example.", "A", 300, ("192.0.2.10",))
-Change = Callable[[dns.update.UpdateMessage], object]
+Change = Callable[[dns.update.UpdateMessage], None]
 EVERY = [pytest.param(kind, marks=[] if kind == "embedded" else [pytest.mark.real]) for kind in KINDS]
 
 
