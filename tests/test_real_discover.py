@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from migrations import NEEDS, WWW, rig, until
 from servers import HOST, KEY, KINDS, Server, named
 from states import at
 
@@ -16,6 +17,7 @@ from lbmigrate import config, verbs
 from lbmigrate.errors import Unreachable
 from lbmigrate.fence import rdata
 from lbmigrate.fold import State
+from lbmigrate.lab.ground import ORIGIN
 from lbmigrate.lab.process import write_private
 from lbmigrate.model import Fence, RRset
 from lbmigrate.plan import Soak
@@ -209,3 +211,16 @@ def test_once_begun_the_names_are_those_of_the_plan(tmp_path: Path) -> None:
     assert verbs._named(chosen, done, True).bound.names == ("x.lab.test.",)
     with pytest.raises(Unreachable):
         verbs._named(chosen, replace(done, outcome="rolled-back"), True)
+
+
+@pytest.mark.real(*NEEDS)
+def test_a_name_that_comes_after_the_start_is_not_moved_and_still_found(tmp_path: Path) -> None:
+    late = f"late.{ORIGIN}."
+    with rig(tmp_path, names={"discover": [ORIGIN]}) as one:
+        one.at_50()
+        one.edit(lambda message: message.add(late, 1, "A", one.a))
+        one.ok("run")
+        assert [name["name"] for name in one.status()["names"]] == [WWW]
+        assert one.served() == [[one.b]] * 2
+        until(lambda: one.served(late) == [[one.a]] * 2, "the name that was added, as it was added")
+        assert json.loads(one.ok("-o", "json", "discover").out)["names"] == [late]

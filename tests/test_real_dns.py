@@ -96,6 +96,51 @@ def test_a_key_that_may_not_write_the_fence_is_told_with_key_name_and_type(tmp_p
             assert f"TXT of {FENCE}" in said.line
 
 
+def restarted(one: Rig, old: str, new: str) -> None:
+    """The primary comes up again with another configuration."""
+    process = one.ground.dns.processes["primary"]
+    (path,) = (one.directory / "dns" / "primary").glob("*.conf")
+    text = path.read_text()
+    assert old in text
+    process.stop()
+    write_private(path, text.replace(old, new))
+    one.ground.dns.restart("primary")
+
+
+@pytest.mark.real("pdns_server", "unbound", "haproxy")
+def test_a_policy_script_that_leaves_the_fence_out_is_told_and_no_traffic_moves(tmp_path: Path) -> None:
+    """PowerDNS says NOERROR to it and applies the rest."""
+    with rig(tmp_path, on("pdns_server"), watched=False) as one:
+        script = tmp_path / "policy.lua"
+        script.write_text("function updatepolicy(input)\n  return input:getQType() ~= 16\nend\n")
+        line = f"lua-dnsupdate-policy-script={script}\n"
+        restarted(one, "launch=", f"{line}launch=")
+        before = one.records()
+        for verb in ("start", "rollback"):
+            said = one.give(verb, "--yes")
+            assert said.code == 1, said.err
+            assert "NOERROR" in said.line
+            assert f"with key {one.ground.dns.key.name}, but left out TXT of {FENCE}" in said.line
+            assert one.records() == before
+        restarted(one, line, "")
+        one.ok("rollback", "--yes")
+        one.at_50()
+
+
+@pytest.mark.real("knotd", "unbound", "haproxy")
+def test_a_knot_without_a_journal_directory_is_tried_again_then_held_then_gone_on_with(tmp_path: Path) -> None:
+    """It starts, answers, and fails every update."""
+    with rig(tmp_path, on("knotd"), watched=False, soak_limit="1s") as one:
+        line = f"  journal-db: {tmp_path / 'nowhere' / 'journal'}\n"
+        restarted(one, "database:\n", f"database:\n{line}")
+        said = give(one, "start")
+        assert said.code == 4, said.err
+        assert "SERVFAIL" in said.line
+        restarted(one, line, "")
+        one.ok("resume")
+        one.at_50()
+
+
 @each
 def test_a_wrong_zone_is_told_with_the_zone_found(software: str, tmp_path: Path) -> None:
     with rig(tmp_path, on(software)) as one:

@@ -60,6 +60,13 @@ class Reader:
             " these names and types (see: lbmigrate policy), or unfreeze the zone (rndc thaw)"
         )
 
+    def left_out(self, what: str, lacking: str) -> str:
+        """The text for a server that says NOERROR and leaves out what its policy forbids (PowerDNS)."""
+        return (
+            f"{self._primary.where} said NOERROR to {what} in zone {self._zone} with {self._primary.key}, but left out"
+            f" {lacking}; allow that key these names and types (PowerDNS: its policy script)"
+        )
+
     def unheard(self, what: str) -> str:
         """The text for a server that answers the key's questions and knows the key no more for an update (Knot)."""
         return (
@@ -111,14 +118,15 @@ class Reader:
 
     def _own(self, name: dns.name.Name, seen: Seen) -> Held:
         """What is the name's own: a wildcard above or beneath it can make answers that no prerequisite will find."""
-        if seen.foreign and self._in_use(fence_name(name)):
+        if seen.foreign and self.in_use(fence_name(name)):
             what = "holds what is not lbmigrate's (TXT or CNAME)"
             raise Refused(f"{fence_name(name)}: {what}; remove it, or leave the name out")
-        if seen.sure or not seen.held.rrsets or self._in_use(name):
+        if seen.sure or not seen.held.rrsets or self.in_use(name):
             return seen.held
         return replace(seen.held, rrsets=())
 
-    def _in_use(self, name: dns.name.Name) -> bool:
+    def in_use(self, name: dns.name.Name) -> bool:
+        """Whether the zone itself holds anything at this name, by wildcards nothing. Raises Denied, Unreachable."""
         reply = self._primary.ask([update.in_use(self._zone, name)], self._timeout)[0]
         code = dns.rcode.to_text(reply.rcode())
         match reply.rcode():

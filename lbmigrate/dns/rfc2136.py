@@ -73,7 +73,8 @@ class Rfc2136:
         """Compare-and-swap of the names in `old`, of their fences, and of the SOA where `old.soa` is not None.
 
         What it raises was raised before anything was sent, or after the server said that nothing was applied:
-        Unreachable, Denied (key, name, type, zone), Refused (a change that would break an invariant).
+        Unreachable, Denied (key, name, type, zone), Refused (a change that would break an invariant). Denied, too, when
+        the server said NOERROR to a claim and left its fences out (PowerDNS, by its policy script): a TTL may be lower.
         """
         message = update.build(self._zone, old, new)
         now = self.read([held.name for held in old.held])
@@ -129,9 +130,19 @@ class Rfc2136:
         )
         try:
             seen: Records = reading(self.read, names)
+            lacking = self._left_out(old, new, seen)
         except LbmigrateError as lost:
             return Unknown(f"{self._primary.where} said NOERROR, reading back failed: {lost}")
+        if lacking:
+            raise Denied(self._reader.left_out(f"the update of {_touched(old, new)}", some(lacking)))
         return Applied() if seen.held == new.held else NotApplied(seen)
+
+    def _left_out(self, old: Records, new: Records, seen: Records) -> list[str]:
+        """The claim's fences that are not in the zone. Not in its signed copy yet is not the same (see `_proven`)."""
+        states = zip(old.held, new.held, seen.held, strict=True)
+        unseen = [was.name for was, will, now in states if will.fence and not was.fence and not now.fence]
+        owners = [fence_name(name_of(name)) for name in unseen]
+        return [f"TXT of {owner}" for owner in owners if not self._reader.in_use(owner)]
 
     def _settle(self, names: list[str], new: Records, why: str) -> Outcome:
         """No usable answer: read back. Anything but the whole new state leaves it open: the message may yet come."""
