@@ -15,9 +15,6 @@ from lbmigrate.model import Fence, Held, RRset, Side, SideName
 from lbmigrate.spec import Bound, Dns
 from lbmigrate.value import replace, to_json, value
 
-ROOM = 56_000  # bytes of one message that names may fill; a signed message over TCP ends at 65,535 (RFC 1035 4.2.2)
-RR = 26  # bytes of a record beside its owner: type, class, TTL, length (RFC 1035 4.1.3), and an IPv6 address
-
 
 @value
 class Batch:
@@ -196,32 +193,18 @@ def standing_by(plan: Plan) -> tuple[int, ...]:
 
 
 def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
-    """Names in the config's order, as many to a message as surely fit."""
+    """Names in the config's order, as many to a message as fit whatever it changes."""
+    from lbmigrate import batches, size  # here, because `status` makes no plan and starts without zlib and urllib
+
     found: list[Batch] = []
+    shares = batches.Shares(bound.migration)
+    chosen = list(zip(originals, ways(bound, originals), strict=True))
     for index, entry in enumerate(bound.dns):
-        names: list[str] = []
-        room = ROOM
-        for held in originals:
-            if entry_of(bound, held) is not entry:
-                continue
-            size = _size(bound, held)
-            if names and size > room:
-                found.append(Batch(index, tuple(names)))
-                names, room = [], ROOM
-            names.append(held.name)
-            room -= size
-        found += [Batch(index, tuple(names))] if names else []
+        mine = [(held, one.how) for held, one in chosen if entry_of(bound, held) is entry]
+        each = [shares.of(entry, held, how, *sides(bound, held)) for held, how in mine]
+        for span in size.batches(entry.zone, each, entry.tsig):
+            found.append(Batch(index, tuple(held.name for held, _ in mine[span.start : span.stop])))
     return found
-
-
-def _size(bound: Bound, held: Held) -> int:
-    """At most so many bytes of a message for one name: values and fence, before and after, and the deletions."""
-    from lbmigrate.fence import encode  # here, because `status` makes no plan and starts without zlib and urllib
-
-    fence = sum(len(one) + 1 for one in encode(Fence(bound.migration, "0" * 8, 2**31, held.rrsets)))
-    records = sum(len(r.rdatas) for r in held.rrsets) + len(bound.a.addresses) + len(bound.b.addresses)
-    owner_bytes = len(held.name) + 12
-    return 2 * (fence + owner_bytes + RR) + (records + len(held.rrsets) + 1) * (owner_bytes + RR)
 
 
 def entries(bound: Bound, name: str) -> tuple[int, ...]:

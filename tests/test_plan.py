@@ -8,6 +8,7 @@ import pytest
 from states import NAME, PLAN, A, B, bound, held, rrset
 
 from lbmigrate import plan as plans
+from lbmigrate.batches import NUMBER
 from lbmigrate.dns.update import build as message
 from lbmigrate.model import Fence, Held, Records
 from lbmigrate.plan import Batch, Drain, Plan, Prove, Soak, StandUp, Stop, Turn, Write, build, digest, wanted
@@ -71,7 +72,7 @@ def test_no_batch_outgrows_a_message(addresses: int, label: str) -> None:
     for index in {0, len(plan.batches) // 2}:
         now = Records(tuple(one for one in originals if one.name in plan.batches[index].names), SOA)
         for step in (CLAIM, HALF, FULL, RELEASE):
-            new = Records(wanted(plan, "0" * 8, 2**31, replace(step, batch=index)))
+            new = Records(wanted(plan, "0" * 8, NUMBER, replace(step, batch=index)))
             sizes.append(len(message(zone, now, new).to_wire(max_size=10**6)))
             now = new
     assert max(sizes) <= 65_535 - 300

@@ -9,9 +9,10 @@ import dns.rcode
 import dns.rrset
 import tenacity
 
-from lbmigrate.dns import snapshot, transfer, update
+from lbmigrate.dns import update
+from lbmigrate.dns.mirror import Mirror
 from lbmigrate.dns.reading import Asked, Question, Seen, interpret, placed, questions, rrset, unproven
-from lbmigrate.dns.records import fence_name, name_of
+from lbmigrate.dns.records import fence_name, name_of, text_of
 from lbmigrate.dns.wire import Primary, server_time
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.model import Held, Records
@@ -22,6 +23,7 @@ ATTEMPTS = 2
 STEADY_ATTEMPTS = 4
 PAUSE = (0.02, 0.2)  # seconds between two attempts, jittered
 SHOWN = 3
+MANY = 100  # names from which on the whole zone is read instead of asking for each
 T = TypeVar("T")
 
 
@@ -34,12 +36,31 @@ class Reader:
         self._zone = name_of(entry.zone)
         self._timeout = timeout
         self._asked = Asked(primary.where, primary.key, self._zone, entry.view)
+        self._mirror = Mirror(entry, timeout)
+        self._copies = True  # the server gives the zone as a whole
 
     def read(self, names: Sequence[str]) -> Records:
         """What `model.Zone.read` promises."""
         asked = [self.name(name) for name in names]
-        once = self._transferred if self._entry.scheme == "lua" else self._once
-        return _twice(lambda: self._steady(asked, once))
+        if self._entry.scheme == "lua":
+            return _twice(lambda: self._steady(asked, self._transferred))
+        if len(asked) >= MANY and self._entry.transfer is None and self._copies and self._mirror.worth(len(asked)):
+            try:
+                found = _twice(lambda: self._steady(asked, self._transferred))
+            except Denied:
+                self._copies = False  # or it is a name that is denied: then the questions say so
+            else:
+                if not self._mirror.spells(held.name for held in found.held):
+                    return found
+        return _twice(lambda: self._steady(asked, self._once))
+
+    def expect(self, held: Sequence[Held]) -> None:
+        """These are about to be written, and then read."""
+        self._mirror.expect(held)
+
+    def close(self) -> None:
+        """Close what is open beside the primary's connection."""
+        self._mirror.close()
 
     def lookup(self, owner: dns.name.Name, rtype: str) -> dns.rrset.RRset | None:
         """Any RRset of the zone, None where the zone proves that there is none. Raises Unreachable, Denied."""
@@ -104,10 +125,11 @@ class Reader:
         return Records(tuple(held[name] for name in names), after, server_time(last)), before == after
 
     def _transferred(self, names: list[dns.name.Name]) -> tuple[Records, bool]:
-        """The same from a zone transfer, and whether it is of the moment of the primary's SOA."""
-        soa, held = snapshot.read(transfer.records(self._entry), self._zone, names, self._entry.view)
+        """The same from the whole zone, and whether it is of the moment of the primary's SOA."""
         reply = self._ask([Question(self._zone, "SOA")])[0]
-        return Records(tuple(held), self._soa(reply), server_time(reply)), self._soa(reply) == soa
+        soa = self._soa(reply)
+        at, held = self._mirror.read(soa, [text_of(name) for name in names])
+        return Records(held, at, server_time(reply)), at == soa
 
     def _place(self, parts: dict[dns.name.Name, list[dns.message.Message]]) -> None:
         """Every name in this very zone, by its own answers or by asking for its SOA. Raises Denied, Unreachable."""

@@ -1,6 +1,7 @@
 """Between dnspython's names and records and the model's, both ways."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import dns.exception
@@ -15,6 +16,7 @@ from lbmigrate.errors import Refused
 from lbmigrate.model import Fence, RRset
 
 
+@lru_cache(maxsize=16384)
 def name_of(text: str) -> dns.name.Name:
     """The absolute name. Raises Refused."""
     try:
@@ -45,11 +47,6 @@ class Spelled(dns.name.Name):
         return super().to_wire(file, None, origin, canonicalize)
 
 
-def owner_of(rrset: RRset) -> dns.name.Name:
-    """The owner to write an RRset with, so that the zone spells it as it did."""
-    return Spelled(dns.name.from_text(rrset.spelled).labels) if rrset.spelled else name_of(rrset.name)
-
-
 def fence_name(name: dns.name.Name) -> dns.name.Name:
     """Where the fence of `name` stands. Raises Refused when that name would be too long (RFC 1035: 255 bytes)."""
     try:
@@ -58,6 +55,7 @@ def fence_name(name: dns.name.Name) -> dns.name.Name:
         raise Refused(f"{name}: too long for {fence.LABEL} before it; leave the name out") from wrong
 
 
+@lru_cache(maxsize=64)
 def type_of(rtype: str) -> dns.rdatatype.RdataType:
     """The number of a type by the model's name for it."""
     return dns.rdatatype.RdataType.make(lua.NUMBER) if rtype == "LUA" else dns.rdatatype.from_text(rtype)
@@ -103,13 +101,20 @@ def _whole(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     return rdata if target is None else rdata.replace(target=Spelled(target.labels))
 
 
-def fence_rdata(held: Fence) -> dns.rdata.Rdata:
-    """The fence as one TXT record. Raises Refused for what a fence cannot hold."""
+@lru_cache(maxsize=2048)
+def fence_strings(held: Fence) -> bytes:
+    """The fence as the rdata of one TXT record. Raises Refused for what a fence cannot hold."""
     try:
-        text = fence.rdata(held)
+        texts = fence.encode(held)
     except ValueError as wrong:
         raise Refused(f"fence of migration {held.migration!r}: {wrong}; use plain names and fewer records") from wrong
-    return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, text)
+    return b"".join([bytes([len(one)]) + one.encode() for one in texts])
+
+
+def fence_rdata(held: Fence) -> dns.rdata.Rdata:
+    """The fence as one TXT record. Raises Refused for what a fence cannot hold."""
+    wire = fence_strings(held)
+    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.TXT, wire, 0, len(wire))
 
 
 def strings_of(found: Iterable[dns.rdata.Rdata]) -> list[tuple[str, ...]]:

@@ -24,6 +24,7 @@ from lbmigrate.dns.served import Answer
 from lbmigrate.dns.wire import Primary, Unheard, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
 from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.size import LIMIT, signature
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
@@ -51,12 +52,14 @@ class Rfc2136:
         self._timeout = timeout
         self._update_timeout = update_timeout
         self._primary = Primary(entry)
+        self._room = LIMIT - signature(entry.tsig)
         self._reader = Reader(entry, self._primary, timeout)
         self._servers = nameservers.Directory(entry, self._reader.lookup, time.monotonic)
 
     def close(self) -> None:
         """Close the connection; the next use opens one."""
         self._primary.close()
+        self._reader.close()
 
     def read(self, names: Sequence[str]) -> Records:
         """Whole RRsets and fences of `names`, the SOA and the server's clock, from the primary.
@@ -76,11 +79,12 @@ class Rfc2136:
         Unreachable, Denied (key, name, type, zone), Refused (a change that would break an invariant). Denied, too, when
         the server said NOERROR to a claim and left its fences out (PowerDNS, by its policy script): a TTL may be lower.
         """
-        message = update.build(self._zone, old, new)
+        messages = update.parts(self._zone, old, new, self._room)
         now = self.read([held.name for held in old.held])
         if now.held != old.held or old.soa not in (None, now.soa):
             return NotApplied(now)
-        outcome = self._sent(message, old, new)
+        self._reader.expect(new.held)
+        outcome = self._sent(messages, old, new)
         if isinstance(outcome, Unmet) and (outcome.now.held, outcome.now.soa) == (old.held, old.soa):
             outcome = self._behind(self._pinned(), old, new)
         return NotApplied(outcome.now) if isinstance(outcome, Unmet) else outcome
@@ -97,16 +101,16 @@ class Rfc2136:
 
     def _behind(self, pinned: str, old: Records, new: Records) -> "Outcome | Unmet":
         """The claim again, requiring the SOA that was set."""
-        outcome = self._sent(update.build(self._zone, replace(old, soa=pinned), new), old, new)
+        outcome = self._sent([update.build(self._zone, replace(old, soa=pinned), new)], old, new)
         if isinstance(outcome, Unmet) and outcome.now.held == old.held:
             raise Denied(f"claiming in {self._zone} at {self._primary.where}: {soa.APART}, and setting its serial does"
                          " not help; turn SOA-EDIT off (PowerDNS), or try again if the zone is busy")  # fmt: skip
         return outcome
 
-    def _sent(self, message: dns.message.Message, old: Records, new: Records) -> "Outcome | Unmet":
+    def _sent(self, messages: list[update.Update], old: Records, new: Records) -> "Outcome | Unmet":
         names = [held.name for held in old.held]
         try:
-            reply = self._primary.ask([message], self._update_timeout)[0]
+            reply = self._send(messages)
         except (Unreachable, Unsigned) as lost:
             return self._settle(names, new, str(lost))
         except Unheard as wrong:
@@ -119,6 +123,14 @@ class Rfc2136:
             case dns.rcode.REFUSED | dns.rcode.NOTAUTH | dns.rcode.NOTZONE | dns.rcode.NOTIMP | dns.rcode.FORMERR:
                 raise Denied(self._reader.refusal(f"the update of {_touched(old, new)}", _code(reply)))
         return self._settle(names, new, f"updating {self._primary.where}: {_code(reply)}; see the server's log")
+
+    def _send(self, messages: list[update.Update]) -> dns.message.Message:
+        """One after the other, as far as they are applied; the last answer."""
+        for message in messages:
+            reply = self._primary.ask([message], self._update_timeout)[0]
+            if reply.rcode() != dns.rcode.NOERROR:
+                break
+        return reply
 
     def _proven(self, names: list[str], old: Records, new: Records) -> Outcome:
         """Read back; again while it shows the old: BIND serves a signed copy (inline-signing) 0.1 s behind the zone."""

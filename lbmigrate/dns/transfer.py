@@ -52,6 +52,7 @@ class _Every:
 
 EVERY: Container[bytes] = _Every()
 Wanted = Mapping[int, Container[bytes]]  # by type the rdatas that are wanted: EVERY, or some addresses
+Spelled = dict[tuple[bytes, int], bytes]  # by owner in lower case and type the owner as it was sent
 _fixed = struct.Struct("!HHIH").unpack_from
 _counts = struct.Struct("!4H").unpack_from
 
@@ -60,10 +61,13 @@ class Malformed(ValueError):
     """A message that is none."""
 
 
-def records(entry: Dns, wanted: Wanted | None = None, timeout: float = TIMEOUT) -> Iterator[Record]:
+def records(
+    entry: Dns, wanted: Wanted | None = None, timeout: float = TIMEOUT, spelled: Spelled | None = None
+) -> Iterator[Record]:
     """Every record of the entry's zone, the SOA once and first; `timeout` in seconds for each message.
 
-    `wanted` leaves out what is not in it, which costs a third; by rdata only for types without names.
+    `wanted` leaves out what is not in it, which costs a third; by rdata only for types without names. `spelled` takes
+    the owners that are spelled with upper case.
 
     The owner is in wire form and lower case, the rdata in wire form, not compressed, spelled as sent. What came before
     an error counts for nothing: the last signature may be the one that fails. Raises Unreachable (no connection;
@@ -75,8 +79,8 @@ def records(entry: Dns, wanted: Wanted | None = None, timeout: float = TIMEOUT) 
         stream = primary.stream(dns.message.make_query(zone, "AXFR", flags=0), timeout)
         what = f"transferring {zone} from {primary.where}"
         try:
-            yield from _between(stream, zone.to_wire() or b"", wanted)
-        except (Malformed, _Answered) as wrong:
+            yield from _between(stream, zone.to_wire() or b"", (wanted, spelled))
+        except (Malformed, Answered) as wrong:
             raise _said(what, primary.key, wrong) from wrong
 
 
@@ -86,7 +90,7 @@ def origin(entry: Dns) -> Dns:
     return replace(entry, server=there.server, port=there.port, tsig=there.tsig) if there else entry
 
 
-class _Answered(Exception):
+class Answered(Exception):
     """The server's answer is an error code."""
 
     def __init__(self, code: int) -> None:
@@ -97,16 +101,16 @@ class _Answered(Exception):
 def _said(what: str, key: str, wrong: Exception) -> LbmigrateError:
     if isinstance(wrong, Malformed):
         return Unreachable(f"{what}: {wrong}; nothing of it is used; try again, see the server's log")
-    if isinstance(wrong, _Answered) and wrong.denied:
+    if isinstance(wrong, Answered) and wrong.denied:
         return Denied(f"{what}: {wrong}; allow {key} to transfer the zone there, or give transfer: under dns:")
     return Unreachable(f"{what}: {wrong}; see the server's log")
 
 
-def _between(stream: Stream, apex: bytes, wanted: Wanted | None) -> Iterator[Record]:
+def _between(stream: Stream, apex: bytes, which: tuple[Wanted | None, Spelled | None]) -> Iterator[Record]:
     """The records from the first SOA up to the second, which ends the zone (RFC 5936 section 2.2)."""
     soa: Record | None = None
     while True:
-        found = _message(stream, wanted)
+        found = message(stream, *which)
         if soa is None:
             if not found or found[0][:2] != (apex, SOA):
                 raise Malformed("the first record is not the zone's SOA")
@@ -128,13 +132,13 @@ def _complete(first: Record, last: Record, alone: bool) -> None:
         raise Malformed("the zone changed under way: its SOA at the end is another")
 
 
-def _message(stream: Stream, wanted: Wanted | None) -> list[Record]:
+def message(stream: Stream, wanted: Wanted | None = None, spelled: Spelled | None = None) -> list[Record]:
     """The answer records of the next message that are wanted."""
     wire = stream.receive()
-    found, tsig = parse(wire, wanted)
+    found, tsig = parse(wire, wanted, spelled)
     stream.verify(wire, tsig)
     if code := wire[3] & 0x0F:
-        raise _Answered(code)
+        raise Answered(code)
     if wire[2] & (dns.flags.TC >> 8):
         raise Malformed("a message is cut (TC)")
     if not int.from_bytes(wire[6:8], "big"):
@@ -142,7 +146,7 @@ def _message(stream: Stream, wanted: Wanted | None) -> list[Record]:
     return found
 
 
-def parse(wire: bytes, wanted: Wanted | None = None) -> tuple[list[Record], int]:
+def parse(wire: bytes, wanted: Wanted | None = None, spelled: Spelled | None = None) -> tuple[list[Record], int]:
     """The wanted answer records of one message and every SOA, and where its TSIG record begins (0: it has none).
 
     Raises Malformed.
@@ -153,7 +157,7 @@ def parse(wire: bytes, wanted: Wanted | None = None) -> tuple[list[Record], int]
         at = HEADER
         for _ in range(questions):
             at = _name(wire, at, known)[1] + 4
-        found, at = _answers(wire, at, (answers, wanted), known)
+        found, at = _answers(wire, at, (answers, wanted, spelled), known)
         tsig, at = _signature(wire, at, sum(others), known)
     except (IndexError, struct.error):
         raise Malformed("a message ends within a record") from None
@@ -163,9 +167,9 @@ def parse(wire: bytes, wanted: Wanted | None = None) -> tuple[list[Record], int]
 
 
 def _answers(
-    wire: bytes, at: int, which: tuple[int, Wanted | None], known: dict[int, bytes]
+    wire: bytes, at: int, which: tuple[int, Wanted | None, Spelled | None], known: dict[int, bytes]
 ) -> tuple[list[Record], int]:
-    count, wanted = which
+    count, wanted, spelled = which
     found: list[Record] = []
     for _ in range(count):
         start = at
@@ -181,7 +185,10 @@ def _answers(
             raise Malformed(f"a record of class {rclass}")
         values = EVERY if wanted is None or rtype == SOA else wanted.get(rtype)
         if values is not None and (values is EVERY or wire[at:end] in values):
-            owner = _name(wire, start, known)[0].lower()  # lengths of labels are under 64: none is a capital letter
+            name = _name(wire, start, known)[0]
+            owner = name.lower()  # lengths of labels are under 64: none is a capital letter
+            if spelled is not None and name != spelled.get((owner, rtype), owner):
+                spelled[owner, rtype] = name
             found.append((owner, rtype, ttl, _rdata(wire, at, end, rtype, known) if rtype in SHAPES else wire[at:end]))
         at = end
     return found, at

@@ -1,0 +1,93 @@
+"""The zone as a whole, kept up by its differences: how many names are read at once.
+
+The first reading is a zone transfer. Where the server gives differences (IXFR) every later one costs what has changed,
+and nothing while the SOA stands; any other server is asked for the whole zone each time, for it may be one whose
+serial does not move with the records.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+
+import dns.exception
+
+from lbmigrate.dns import increment, transfer
+from lbmigrate.dns.records import name_of
+from lbmigrate.dns.snapshot import KEPT, Snapshot
+from lbmigrate.dns.wire import Primary
+from lbmigrate.errors import LbmigrateError
+from lbmigrate.model import Held
+from lbmigrate.spec import Dns
+
+QUERIES = 50  # records of a transfer take the time of the questions about one name
+
+
+class Mirror:
+    """A copy of one zone. May be used from several threads."""
+
+    def __init__(self, entry: Dns, timeout: float) -> None:
+        self._entry, self._timeout = entry, timeout
+        self._zone = name_of(entry.zone)
+        self._primary = Primary(transfer.origin(entry))
+        self._lock = threading.Lock()
+        self._copy: Snapshot | None = None
+        self._differs = False  # the server was seen to give differences
+
+    def close(self) -> None:
+        """Close the connection; the copy stays."""
+        self._primary.close()
+
+    def worth(self, count: int) -> bool:
+        """Whether `count` names are read faster from here than by questions."""
+        return self._copy is None or self._differs or len(self._copy) <= QUERIES * count
+
+    def spells(self, names: Iterable[str]) -> bool:
+        """Whether one of these is spelled with upper case."""
+        with self._lock:
+            return self._copy is not None and bool(self._copy.spelled) and any(map(self._copy.spells, names))
+
+    def expect(self, held: Iterable[Held]) -> None:
+        """These are about to be written."""
+        with self._lock:
+            if self._copy is not None:
+                self._copy.expect(held)
+
+    def read(self, soa: str, names: Sequence[str]) -> tuple[str, tuple[Held, ...]]:
+        """The names at the primary's present SOA, or at a later one, with that; `soa` is what the primary says now.
+
+        Raises what `transfer.records` and `Snapshot.held` raise.
+        """
+        with self._lock:
+            copy = self._copy
+            if copy is None or not (self._differs and copy.text() == soa):
+                copy = self._next(copy, soa)
+            self._copy = copy
+            return copy.text(), tuple(copy.held(name) for name in names)
+
+    def _next(self, copy: Snapshot | None, soa: str) -> Snapshot:
+        self._copy = None
+        if copy is not None and copy.text() != soa and self._changed(copy):
+            return copy
+        self._differs = False
+        spelled: transfer.Spelled = {}
+        wanted = dict.fromkeys(KEPT, transfer.EVERY)
+        records = transfer.records(self._entry, wanted, max(self._timeout, transfer.TIMEOUT), spelled)
+        fresh = Snapshot(next(records), self._entry.view, spelled)
+        for record in records:
+            fresh.add(record)
+        return fresh
+
+    def _changed(self, copy: Snapshot) -> bool:
+        """Whether the differences brought the copy up to now."""
+        try:
+            found = increment.fetch(self._primary, self._zone, copy.soa, self._timeout, copy.spelled)
+        except (LbmigrateError, transfer.Malformed, transfer.Answered, dns.exception.DNSException):
+            found = None  # the whole zone says why, or makes it good
+        except BaseException:
+            self._primary.close()
+            raise
+        if found is None:
+            self._primary.close()  # the rest of the answer may still be under way on it
+            return False
+        copy.change(*found)
+        self._differs = True
+        return True

@@ -1,0 +1,131 @@
+"""Many names at once: from the whole zone and its differences, the same as by questions."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from servers import KEY, KINDS, ORIGIN, ZONE, Server
+from test_rfc2136 import driver
+
+from lbmigrate.dns import reader
+from lbmigrate.dns.rfc2136 import Rfc2136
+from lbmigrate.errors import Denied, Refused
+from lbmigrate.fence import rdata
+from lbmigrate.model import Applied, Fence, Held, NotApplied, Records, RRset
+from lbmigrate.value import replace
+
+COUNT = 150
+NAMES = [f"n{number}.{ORIGIN}" for number in range(COUNT)]
+MANY = ZONE + "".join(f"n{number} A 192.0.2.10\n" for number in range(COUNT))
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(k, marks=[] if k == "embedded" else [pytest.mark.real(k)]) for k in KINDS]
+)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    found = KINDS[request.param](tmp_path_factory.mktemp(request.param), MANY)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def zone(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rfc2136]:
+    monkeypatch.setenv("TSIG", KEY.secret)
+    before = server.records()
+    with closing(driver(server.port)) as zone:
+        yield zone
+    server.restore(before)
+
+
+def asked(server: Server, names: list[str]) -> Records:
+    """The same by questions."""
+    with pytest.MonkeyPatch.context() as patch, closing(driver(server.port)) as zone:
+        patch.setattr(reader, "MANY", 10**6)
+        return zone.read(names)
+
+
+def same(zone: Rfc2136, server: Server, names: list[str]) -> Records:
+    """What many names hold, which is what the questions say."""
+    found = zone.read(names)
+    assert found.held == asked(server, names).held
+    assert found.server_time is not None
+    return found
+
+
+def moved(old: Records, number: int, *rdatas: str) -> Records:
+    made = [
+        Held(one.name, (replace(one.rrsets[0], ttl=30, rdatas=rdatas),), Fence("web", "a1", number, one.rrsets))
+        for one in old.held
+    ]
+    return Records(tuple(made))
+
+
+def test_many_names_are_written_and_put_back_and_read_as_by_questions(zone: Rfc2136, server: Server) -> None:
+    first = same(zone, server, NAMES)
+    claimed = moved(first, 1, "192.0.2.10")
+    assert zone.swap(first, claimed) == Applied()
+    assert same(zone, server, NAMES).held == claimed.held
+    half = moved(first, 2, "192.0.2.10", "192.0.2.20")
+    assert zone.swap(replace(claimed, soa=None), half) == Applied()
+    assert same(zone, server, NAMES).held == half.held
+    assert zone.swap(half, replace(first, soa=None)) == Applied()
+    assert same(zone, server, NAMES).held == first.held
+
+
+def test_what_others_change_is_seen_and_nothing_is_overwritten(zone: Rfc2136, server: Server) -> None:
+    first = replace(same(zone, server, NAMES), soa=None)
+    server.edit(lambda message: message.replace(NAMES[7], 77, "A", "192.0.2.10"))
+    server.edit(lambda message: message.add(NAMES[8], 300, "AAAA", "2001:db8::8"))
+    server.edit(lambda message: message.delete(NAMES[9]))
+    now = same(zone, server, NAMES)
+    assert now.held[7].rrsets[0].ttl == 77
+    assert [one.rtype for one in now.held[8].rrsets] == ["A", "AAAA"]
+    assert now.held[9].rrsets == ()
+    found = zone.swap(first, moved(first, 1, "192.0.2.10"))
+    assert isinstance(found, NotApplied)
+    assert found.now.held == now.held
+
+
+def test_all_kinds_of_names_are_read_as_by_questions(zone: Rfc2136, server: Server) -> None:
+    others = ["www", "dual", "four", "mixed", r"odd\.dot", "host.wild", "above", "text", "nope", "any.wild", "alias"]
+    same(zone, server, [*NAMES, ORIGIN, *(f"{label}.{ORIGIN}" for label in others)])
+
+
+def test_an_owner_with_upper_case_is_put_back_as_the_zone_spells_it(zone: Rfc2136, server: Server) -> None:
+    before = server.records()
+    first = replace(same(zone, server, [*NAMES, f"mixed.{ORIGIN}"]), soa=None)
+    claimed = moved(first, 1, "192.0.2.10")
+    assert zone.swap(first, claimed) == Applied()
+    assert zone.swap(claimed, first) == Applied()
+    assert server.records() == before or server.kind == "embedded"
+
+
+def test_a_fence_of_another_name_or_of_somebody_else_is_refused_as_by_questions(zone: Rfc2136, server: Server) -> None:
+    zone.read(NAMES)
+    with pytest.raises(Refused, match=r"_lbmigrate\.taken\.lab\.test\.: holds what is not lbmigrate's"):
+        zone.read([*NAMES, f"taken.{ORIGIN}"])
+    with pytest.raises(Denied, match=r"lies in sub\.lab\.test\., delegated by lab\.test\."):
+        zone.read([*NAMES, f"x.sub.{ORIGIN}"])
+    mark = rdata(Fence("web", "a1", 1, (RRset(NAMES[1], "A", 60, ("192.0.2.10",)),)))
+    server.edit(lambda message: message.add(f"_lbmigrate.{NAMES[0]}", 60, "TXT", mark))
+    for read in (zone.read, lambda names: asked(server, names)):
+        with pytest.raises(Exception, match="it was edited, or copied from another name"):
+            read(NAMES)
+
+
+@pytest.mark.real("named")
+def test_a_key_that_may_not_transfer_asks_for_each_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from servers import named
+
+    monkeypatch.setenv("TSIG", KEY.secret)
+    server = named(tmp_path, MANY, extra="allow-query { any; };")
+    config = tmp_path / "named.conf"
+    config.write_text(config.read_text().replace('allow-transfer { key "lbm"; };', "allow-transfer { none; };"))
+    try:
+        server.control("reconfig")
+        with closing(driver(server.port)) as zone:
+            first = zone.read(NAMES)
+            assert zone.swap(replace(first, soa=None), moved(first, 1, "192.0.2.10")) == Applied()
+    finally:
+        server.stop()
