@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import bulk
 import discover
 import gate
 import probe
@@ -18,6 +19,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "start-up": startup.rows,
     "a weight until BIND serves it": served.rows,
     "discover over a large zone": discover.rows,
+    "ten thousand names (about a minute)": bulk.rows,
     "the gate": gate.rows,
     "the probe": probe.rows,
     "a whole migration (about a minute)": whole.rows,

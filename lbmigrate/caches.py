@@ -5,6 +5,7 @@ serve another, plus the TTL that the old one carried. First sight is never befor
 (RFC 2181 section 8) are done by then; timed from the intent, a soak would begin while old answers live.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 from lbmigrate.model import RRset, Served
@@ -62,7 +63,18 @@ def replaced(clock: Clock, before: Mapping[Key, Sequence[RRset]], at: float) -> 
     on: it counts as what the server serves, so that the next poll times it from first sight. Where a server was last
     seen to serve just that, nothing changes.
     """
-    return tuple(_doubted(one, before[one.key], at) if one.key in before else one for one in clock)
+    found = list(clock)
+    for server in {one.server for one in clock}:
+        for key, rrsets in before.items():
+            place = bisect_left(found, (server, *key), key=_order)
+            if place < len(found) and _order(found[place]) == (server, *key):
+                found[place] = _doubted(found[place], rrsets, at)
+    return tuple(found)
+
+
+def _order(one: Answer) -> tuple[str, str, str, str]:
+    """Answers stand in a clock in this order."""
+    return one.server, one.view, one.name, one.rtype
 
 
 def _doubted(one: Answer, before: Sequence[RRset], at: float) -> Answer:

@@ -13,7 +13,7 @@ from lbmigrate.facts import alike, describe, differences
 from lbmigrate.fold import State
 from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown, Zone
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, wanted
+from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, found, wanted
 from lbmigrate.value import replace
 
 
@@ -62,17 +62,22 @@ def _write(parts: Parts, state: State, step: Write, n: int, still: Callable[[], 
         return _overtaken(step)
     want = _target(state, step, n, now)
     if now.held == want:
-        return Ended(step, "done", now=now.held)
+        return _done(step, want)
     if not step.over and (drift := _drift(state, step, now)):
         return Ended(step, "drift", drift)
     soa = now.soa if step.target == "claim" else None
     match zone.swap(Records(now.held, soa), Records(want)):
         case Applied():
-            return Ended(step, "done", now=want)
+            return _done(step, want)
         case NotApplied(after):
             return _judged(state, step, want, after)
         case Unknown(why):
             return Ended(step, "unknown", why)
+
+
+def _done(step: Write, want: tuple[Held, ...]) -> Ended:
+    """What the plan says need not be said again, name by name; what is abandoned the plan does not know."""
+    return Ended(step, "done", now=want) if step.target == "abandon" else Ended(step, "done", planned=True)
 
 
 def _before(state: State, step: Write, zone: Zone) -> Records:
@@ -84,9 +89,8 @@ def _before(state: State, step: Write, zone: Zone) -> Records:
     )
     if step.over or surprises or step.target in ("claim", "abandon"):
         return zone.read(names)
-    known = {held.key: held for held in state.known}
     view = state.plan.bound.dns[state.plan.batches[step.batch].zone].view
-    return Records(tuple(known[view, name] for name in names))
+    return Records(found(state.plan, state.known, [(view, name) for name in names]))
 
 
 def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]:

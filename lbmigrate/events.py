@@ -82,7 +82,7 @@ class Began:
 
 @value
 class Ended:
-    """How an effect ended. `now` is what a write's names hold as read back.
+    """How an effect ended. `now` is what a write's names hold as read back; `planned`: just what the plan wants.
 
     done · unknown (may yet take; tried again) · failed (no, with the reason) · drift (somebody else's value)
     """
@@ -91,6 +91,7 @@ class Ended:
     result: Literal["done", "unknown", "failed", "drift"]
     why: str = ""
     now: tuple[Held, ...] = ()
+    planned: bool = False
 
 
 @value

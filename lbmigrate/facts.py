@@ -8,7 +8,7 @@ from lbmigrate.caches import turned_at as caches_turned_at
 from lbmigrate.events import SideSeen
 from lbmigrate.fold import LEASE, State
 from lbmigrate.model import Held, SideName
-from lbmigrate.plan import Soak, wanted
+from lbmigrate.plan import Soak, found, wanted
 
 RING = 20  # probes that a verdict needs
 
@@ -82,14 +82,16 @@ def idle(s: State, name: SideName) -> bool:
     return s.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
 
 
-def expected(state: State) -> dict[tuple[str, str], list[Held]]:
-    """What each name may hold: what was last proven, and what any write without a definite end may yet make it."""
+def expected(state: State, names: Iterable[Held]) -> dict[tuple[str, str], list[Held]]:
+    """What these names may hold: what was last proven, and what any write without a definite end may yet make them."""
     assert state.plan is not None
-    found = {held.key: [held] for held in state.known}
+    known = found(state.plan, state.known, [held.key for held in names])
+    may = {held.key: [held] for held in known}
     for n, write in state.pending:
         for held in wanted(state.plan, state.attempt, n, write):
-            found[held.key].append(held)
-    return found
+            if held.key in may:
+                may[held.key].append(held)
+    return may
 
 
 def alike(one: Held, other: Held) -> bool:
@@ -100,7 +102,8 @@ def alike(one: Held, other: Held) -> bool:
 
 def differences(state: State, now: Iterable[Held]) -> list[str]:
     """How names differ from everything that we may have left there, in words; nothing for those that are ours."""
-    may = expected(state)
+    now = list(now)
+    may = expected(state, now)
     strange = [held for held in now if not any(alike(held, option) for option in may[held.key])]
     return [f"{held.name} holds {describe(held)}, not {describe(may[held.key][0])}" for held in strange]
 

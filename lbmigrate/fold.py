@@ -221,6 +221,9 @@ def _began(s: State, entry: Entry, step: Step) -> State:
 def _ended(s: State, entry: Entry, event: Ended) -> State:
     if s.flight is None or s.flight.step != event.step:
         return s  # the list was swapped while the effect was under way: its outcome is read from the world again
+    if event.planned and isinstance(event.step, Write):
+        assert s.plan is not None
+        event = replace(event, now=plans.wanted(s.plan, s.attempt, s.flight.n, event.step))
     match event.result:
         case "done":
             return _done(replace(s, flight=None, cursor=s.cursor + 1, step_at=entry.at), entry, event)
@@ -249,11 +252,11 @@ def _done(s: State, entry: Entry, event: Ended) -> State:
 
 
 def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> State:
-    fresh = {held.key: held for held in now}
+    assert s.plan is not None
     s = replace(
         s,
         seen=replace(s.seen, clock=replaced(s.seen.clock, _outgoing(s, step, now), entry.at)),
-        known=tuple(fresh.get(held.key, held) for held in s.known),
+        known=plans.updated(s.plan, s.known, now),
         pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
         claimed=tuple(sorted({*s.claimed, step.batch})),
     )
@@ -271,7 +274,7 @@ def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> dict[Key, list[RR
     """What a write may have put an end to: what was known, and what earlier ones without a definite end had made."""
     assert s.plan is not None
     present = {held.key: set(held.rrsets) for held in now}
-    before = [held for held in s.known if held.key in present]
+    before = [*plans.found(s.plan, s.known, present)]
     for n, write in s.pending:
         if write.batch == step.batch:
             before += plans.wanted(s.plan, s.attempt, n, write)
@@ -349,14 +352,14 @@ def _listed(s: State, entry: Entry, steps: tuple[Step, ...]) -> State:
 
 
 def _resumed(s: State, entry: Entry, ask: Asked) -> State:
-    fresh = {held.key: held for held in ask.now}
+    assert s.plan is not None
     steps = s.steps
     if ask.restore:
         steps = (*steps[: s.cursor], *_again(s), *steps[s.cursor :])
     return replace(
         s,
         steps=steps,
-        known=tuple(fresh.get(held.key, held) for held in s.known),
+        known=plans.updated(s.plan, s.known, ask.now),
         pending=() if ask.now else s.pending,
         flight=None if ask.restore else s.flight,
         paused=False,

@@ -8,12 +8,13 @@ there is no rollback code path. Once `Stop("a")` is done there is no way back: t
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from lbmigrate import schemes
 from lbmigrate.model import Fence, Held, RRset, Side, SideName
 from lbmigrate.spec import Bound, Dns
-from lbmigrate.value import replace, to_json, value
+from lbmigrate.value import Same, replace, to_json, value
 
 
 @value
@@ -294,13 +295,37 @@ def lowered(plan: Plan, ttl: int) -> int:
 
 def wanted(plan: Plan, attempt: str, number: int, step: Write) -> tuple[Held, ...]:
     """What the names of the step's batch hold once it has taken. Fence number: the journal's number of its intent."""
+    return _wanted(Same(plan), attempt, number, step)
+
+
+@lru_cache(maxsize=4)
+def _wanted(same: Same, attempt: str, number: int, step: Write) -> tuple[Held, ...]:
+    plan: Plan = same.thing  # type: ignore[assignment]
     batch = plan.batches[step.batch]
-    view, names = plan.bound.dns[batch.zone].view, frozenset(batch.names)
-    return tuple(
-        _held(plan, attempt, number, step, held, one)
-        for held, one in zip(plan.originals, plan.ways, strict=True)
-        if held.view == view and held.name in names
-    )
+    view, places = plan.bound.dns[batch.zone].view, _places(Same(plan.originals))
+    mine = [places[view, name] for name in batch.names]
+    return tuple(_held(plan, attempt, number, step, plan.originals[place], plan.ways[place]) for place in mine)
+
+
+def found(plan: Plan, held: tuple[Held, ...], keys: Iterable[tuple[str, str]]) -> tuple[Held, ...]:
+    """Of these, which stand in the plan's order, the names with such keys."""
+    places = _places(Same(plan.originals))
+    return tuple([held[places[key]] for key in keys])
+
+
+def updated(plan: Plan, held: tuple[Held, ...], now: Iterable[Held]) -> tuple[Held, ...]:
+    """The same with some names as they are now."""
+    places, fresh = _places(Same(plan.originals)), list(held)
+    for one in now:
+        fresh[places[one.key]] = one
+    return tuple(fresh)
+
+
+@lru_cache(maxsize=4)
+def _places(originals: Same) -> dict[tuple[str, str], int]:
+    """Where each name stands among the originals."""
+    held: tuple[Held, ...] = originals.thing  # type: ignore[assignment]
+    return {one.key: place for place, one in enumerate(held)}
 
 
 def _held(plan: Plan, attempt: str, number: int, step: Write, original: Held, way: Way) -> Held:

@@ -70,6 +70,19 @@ def replace(old: T, **changes: Any) -> T:
     return cast(T, new)
 
 
+class Same:
+    """A thing by its identity, so that what was worked out for a large one is found again without reading it."""
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.thing is self.thing
+
+
 def to_json(thing: Any) -> Any:
     """Plain JSON data: a value becomes an object that names its type under `is`."""
     if isinstance(thing, tuple | list):

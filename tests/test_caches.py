@@ -164,3 +164,10 @@ def test_what_no_poll_saw_is_timed_from_the_next_sight_and_not_from_the_write() 
     assert turned_at(clock, present(OLD), MARGIN) is None
     later = note(clock, [says(OLD, 60)], T + 170)
     assert turned_at(later, present(OLD), MARGIN) == T + 170 + 60 + MARGIN
+
+
+def test_what_was_written_of_a_name_that_no_server_was_asked_for_changes_nothing() -> None:
+    clock = polled((0, [says(OLD)]))
+    assert (
+        replaced(clock, {("", f"{name}.example.", "A"): [RRset(NAME, "A", 60, NEW)] for name in "az"}, T + 20) == clock
+    )

@@ -152,7 +152,11 @@ def test_a_name_is_ours_as_last_proven_or_as_a_write_without_definite_end_may_ha
 
 def test_what_may_be_there_is_of_that_name_alone() -> None:
     state = at(Soak(50), pending=((9, Write(0, "weight", 100)),))
-    assert {key: len(options) for key, options in expected(state).items()} == {("", NAME): 2}
+    assert {key: len(options) for key, options in expected(state, state.known).items()} == {("", NAME): 2}
+
+
+def test_what_may_be_there_is_told_of_the_names_that_are_asked_for_alone() -> None:
+    assert expected(at(Soak(50), pending=((9, Write(0, "weight", 100)),)), []) == {}
 
 
 def test_a_difference_is_shown_with_values_and_fence() -> None:

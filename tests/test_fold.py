@@ -154,6 +154,15 @@ def test_the_end_of_an_effect_of_another_list_is_nothing() -> None:
     assert changed(BEGUN, told(BEGUN, Ended(CLAIM, "done"))) == {}
 
 
+def test_what_a_write_left_as_planned_is_not_said_again_name_by_name() -> None:
+    begun = told(at(HALF, weight=0), Began(HALF))
+    assert begun.flight is not None
+    want = plans.wanted(PLAN, begun.attempt, begun.flight.n, HALF)
+    short, whole = told(begun, Ended(HALF, "done", planned=True)), told(begun, Ended(HALF, "done", now=want))
+    assert changed(whole, short) == {}
+    assert short.known == want
+
+
 def test_the_ends_of_other_effects() -> None:
     assert told(at(StandUp(), weight=0, stood=False), Began(StandUp()), Ended(StandUp(), "done")).stood
     assert told(at(Prove(), weight=0), Began(Prove()), Ended(Prove(), "done")).step == Turn()

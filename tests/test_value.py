@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lbmigrate.model import Fence, RRset
-from lbmigrate.value import from_json, replace, to_json, value
+from lbmigrate.value import Same, from_json, replace, to_json, value
 
 
 @value
@@ -131,3 +131,11 @@ def test_nested_values_name_their_type() -> None:
     assert to_json(fence)["originals"][0] == {
         "is": "RRset", "name": "www.example.com.", "rtype": "A", "ttl": 60, "rdatas": ["192.0.2.1"], "spelled": ""
     }  # fmt: skip
+
+
+def test_a_thing_is_the_same_by_identity_alone() -> None:
+    one, other = {"n": 1}, {"n": 1}
+    assert Same(one) == Same(one)
+    assert hash(Same(one)) == hash(Same(one))
+    assert Same(one) != Same(other)
+    assert Same(one) != one

@@ -12,7 +12,7 @@ import tenacity
 from lbmigrate.dns import update
 from lbmigrate.dns.mirror import Mirror
 from lbmigrate.dns.reading import Asked, Question, Seen, interpret, placed, questions, rrset, unproven
-from lbmigrate.dns.records import fence_name, name_of, text_of
+from lbmigrate.dns.records import canonical, fence_name, name_of
 from lbmigrate.dns.wire import Primary, server_time
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.model import Held, Records
@@ -42,11 +42,12 @@ class Reader:
     def read(self, names: Sequence[str]) -> Records:
         """What `model.Zone.read` promises."""
         asked = [self.name(name) for name in names]
+        texts = [canonical(name) for name in names]
         if self._entry.scheme == "lua":
-            return _twice(lambda: self._steady(asked, self._transferred))
+            return _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
         if len(asked) >= MANY and self._entry.transfer is None and self._copies and self._mirror.worth(len(asked)):
             try:
-                found = _twice(lambda: self._steady(asked, self._transferred))
+                found = _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
             except Denied:
                 self._copies = False  # or it is a name that is denied: then the questions say so
             else:
@@ -124,11 +125,11 @@ class Reader:
         held = {name: self._own(name, one) for name, one in seen.items()}
         return Records(tuple(held[name] for name in names), after, server_time(last)), before == after
 
-    def _transferred(self, names: list[dns.name.Name]) -> tuple[Records, bool]:
+    def _transferred(self, names: list[str]) -> tuple[Records, bool]:
         """The same from the whole zone, and whether it is of the moment of the primary's SOA."""
         reply = self._ask([Question(self._zone, "SOA")])[0]
         soa = self._soa(reply)
-        at, held = self._mirror.read(soa, [text_of(name) for name in names])
+        at, held = self._mirror.read(soa, names)
         return Records(held, at, server_time(reply)), at == soa
 
     def _place(self, parts: dict[dns.name.Name, list[dns.message.Message]]) -> None:

@@ -25,6 +25,12 @@ def name_of(text: str) -> dns.name.Name:
         raise Refused(f"name {text!r}: {wrong}; correct it under names:") from wrong
 
 
+@lru_cache(maxsize=16384)
+def canonical(text: str) -> str:
+    """A name's text as the model wants it. Raises Refused."""
+    return text_of(name_of(text))
+
+
 def text_of(name: dns.name.Name) -> str:
     """The name as the model wants it: absolute, lower case, with the final dot."""
     return name.canonicalize().to_text()
@@ -101,7 +107,7 @@ def _whole(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     return rdata if target is None else rdata.replace(target=Spelled(target.labels))
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=32768)
 def fence_strings(held: Fence) -> bytes:
     """The fence as the rdata of one TXT record. Raises Refused for what a fence cannot hold."""
     try:
