@@ -121,7 +121,7 @@ def _messages(entry: Dns, swaps: list[tuple[Records, Records]], count: int) -> t
     sent = sum(len(update.parts(zone, *swap, room)) for swap in swaps)
     head = HEADER + len(name_wire(entry.zone)) + QUESTION
     ones = [Records(swaps[0][side].held[:1]) for side in (0, 1)]
-    return sent, -(-count * (len(update.build(zone, *ones)) - head) // (room - head))
+    return sent, -(-count * (len(update.build(zone, ones[0], ones[1])) - head) // (room - head))
 
 
 def theirs(directory: Path, count: int) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 
-from lbmigrate import schemes, size
+from lbmigrate import lua, schemes, size
 from lbmigrate.fence import encode
 from lbmigrate.model import Fence, Held, RRset, Side, kinds
 from lbmigrate.size import Share
@@ -34,7 +34,8 @@ class Shares:
             first, records = first + whole, (records[0], records[1] + records[0] * whole)
         mark = size.strings(encode(Fence(self._migration, ATTEMPT, NUMBER, held.rrsets)))
         owner = len(size.name_wire(held.name)) - len(size.name_wire(entry.zone))
-        return Share(owner, first, mark, records, (2, mark))
+        probe = (1, len(lua.wire(lua.PROBE))) if entry.scheme == "lua" else (0, 0)
+        return Share(owner, first, mark, records, (2 + probe[0], mark + probe[1]))
 
 
 def _shapes(how: str, held: Held, a: Side, b: Side) -> Iterator[Shape]:

@@ -28,7 +28,20 @@ from typing import Literal, assert_never
 from lbmigrate import plan as plans
 from lbmigrate.errors import Drifted, LbmigrateError, OnHold, Refused
 from lbmigrate.events import Asked, Cleared, Ended, Event, Finished, Hold, Passed, TurnedBack
-from lbmigrate.facts import RING, evidence, fresh, idle, idle_at, lagging, serve_limit, soak, turned, turned_at, verdict
+from lbmigrate.facts import (
+    RING,
+    evidence,
+    fresh,
+    idle,
+    idle_at,
+    lagging,
+    serve_limit,
+    soak,
+    turned,
+    turned_at,
+    verdict,
+    why_behind,
+)
 from lbmigrate.fold import LEASE, State
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.value import value
@@ -173,7 +186,7 @@ def _world(s: State, step: Step) -> Hold | None:
     if s.seen.unreadable and not _mending(step):
         return Hold("unreadable", s.seen.unreadable)
     if s.seen.lag_since and s.at - s.seen.lag_since > serve_limit(s):
-        return Hold("behind", f"{', '.join(lagging(s))} does not serve the change")
+        return Hold("behind", f"{', '.join(lagging(s))} does not serve the change{why_behind(s)}")
     return None
 
 

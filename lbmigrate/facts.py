@@ -39,6 +39,12 @@ def lagging(s: State) -> tuple[str, ...]:
     return behind(s.seen.clock, present(s))
 
 
+def why_behind(s: State) -> str:
+    """What the servers that lag say for themselves, in words to go on with; "" where they merely serve the old."""
+    said = sorted({one.error for one in s.seen.clock if one.error})
+    return f": {'; '.join(said)}" if said else ""
+
+
 def turned_at(s: State) -> float | None:
     return caches_turned_at(s.seen.clock, present(s), s.soft.cache_margin)
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 NUMBER = 65402  # the private type that PowerDNS gave to LUA
 FAMILY = {"A": 1, "AAAA": 28}
 PIECE = 255
+ADDRESS = "192.0.2.1"  # of the documentation's network (RFC 5737): nobody connects to it
+PROBE = f"A \"pickwrandom({{{{1,'{ADDRESS}'}}}})\""  # stands beside the fence: whoever evaluates it may get the others
 _CHOICE = re.compile(r"\{([1-9][0-9]{0,5}),'([0-9a-f.:]{2,39})'\}")
 _TEXT = re.compile(rf'(A|AAAA) "pickwrandom\(\{{({_CHOICE.pattern}(?:,{_CHOICE.pattern})*)\}}\)"')
 

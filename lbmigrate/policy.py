@@ -63,7 +63,7 @@ def need(entry: Dns, names: Mapping[str, Collection[str]], known: str, source: s
     grants: list[Grant] = []
     for name, rtypes in names.items():
         grants += [Grant(_plain(name), tuple(sorted(rtypes)))] if rtypes else []
-        grants.append(Grant(_plain(owner(name)), ("TXT",)))
+        grants.append(Grant(_plain(owner(name)), ("LUA", "TXT") if "LUA" in rtypes else ("TXT",)))
     transfer = entry.transfer is None and any("LUA" in rtypes for rtypes in names.values())
     key = _plain(f"{entry.tsig.name}.")[:-1]
     return Need(_plain(entry.zone), key, tuple(grants), _line(known), _address(source), transfer)

@@ -17,7 +17,8 @@ def commands(s: State) -> str:
     for index in s.claimed:
         batch = s.plan.batches[index]
         entry = s.plan.bound.dns[batch.zone]
-        lines = [line for name in batch.names for line in _name(known[entry.view, name], originals[entry.view, name])]
+        keys = [(entry.view, name) for name in batch.names]
+        lines = [line for key in keys for line in _name(known[key], originals[key], entry.scheme)]
         parts.append(_message(entry, lines))
     return "\n".join(parts)
 
@@ -30,7 +31,7 @@ def _message(entry: Dns, lines: list[str]) -> str:
     return "\n".join([*note, *head, *lines, "send", "answer", "END"])
 
 
-def _name(now: Held, then: Held) -> list[str]:
+def _name(now: Held, then: Held, scheme: str) -> list[str]:
     lines = [f"prereq yxrrset {_owner(r)} {record}" for r in now.rrsets for record in _records(r)]
     if now.fence:
         lines.append(f"prereq yxrrset {owner(now.name)} TXT {rdata(now.fence)}")
@@ -38,7 +39,8 @@ def _name(now: Held, then: Held) -> list[str]:
         lines.append(f"update delete {_owner(r)} {_type(r)}")
     for r in then.rrsets:
         lines += [f"update add {_owner(r)} {r.ttl} {record}" for record in _records(r)]
-    return [*lines, f"update delete {owner(now.name)} TXT"]
+    probe = [f"update delete {owner(now.name)} TYPE{lua.NUMBER}"] if scheme == "lua" else []
+    return [*lines, f"update delete {owner(now.name)} TXT", *probe]
 
 
 def _owner(rrset: RRset) -> str:

@@ -27,7 +27,7 @@ def test_every_type_that_a_name_ever_holds_and_its_fence() -> None:
     assert names == {WWW: {"A", "LUA"}, "gone.example.com.": set()}
     assert made(names)[0].grants == (
         Grant(WWW, ("A", "LUA")),
-        Grant(f"_lbmigrate.{WWW}", ("TXT",)),
+        Grant(f"_lbmigrate.{WWW}", ("LUA", "TXT")),
         Grant("_lbmigrate.gone.example.com.", ("TXT",)),
     )
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
-from servers import HOST, KEY, KINDS, ZONE, Server, pdns
+from servers import HOST, KEY, KINDS, ZONE, Server, pdns, secondary
 
 from lbmigrate import plan as plans
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Refused
+from lbmigrate.fence import rdata
+from lbmigrate.lab.process import freeport
 from lbmigrate.model import Applied, Held, Outcome, Records, RRset, Side
 from lbmigrate.plan import Plan, Target, Write
 from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Dns, Stage, Tsig
+from lbmigrate.value import replace
 
 TYPED = (
     ZONE
@@ -141,6 +145,30 @@ def test_a_lua_record_chooses_for_both_families_and_is_known_by_its_fence(lua_se
             assert answers == {"A": (), "AAAA": (), "LUA": (), **holds}
         outcome, now = write(zone, plan, now, 9, "restore", 0)
         assert isinstance(outcome, Applied)
+    assert lua_server.records() == before
+
+
+@pytest.mark.real("pdns_server", "named")
+def test_a_server_that_does_not_evaluate_lua_records_is_known_before_one_stands_in_the_way(
+    lua_server: Server, tmp_path: Path
+) -> None:
+    """It would answer nothing for the name: so it counts as one that does not serve the change."""
+    other, name = secondary(tmp_path, freeport(HOST), lua_server), "pair.lab.test."
+    where = replace(entry(lua_server, "lua"), nameservers=(lua_server.at, other.at))
+    before = lua_server.records()
+    try:
+        with closing(Rfc2136(where, 2.0, 2.0)) as zone:
+            plan, now = planned(zone, where, name)
+            outcome, now = write(zone, plan, now, 1, "claim", 0)
+            assert isinstance(outcome, Applied)
+            other.control("retransfer", "lab.test")
+            other.process.wait(lambda: zone.served([name], ["TXT"])[1].rdatas != (), 15)
+            first, second = zone.served([name], ["TXT"])
+            assert (first.error, first.rdatas) == ("", (rdata(now.held[0].fence),))  # type: ignore[arg-type]
+            assert "does not evaluate LUA records" in second.error
+            assert isinstance(write(zone, plan, now, 2, "restore", 0)[0], Applied)
+    finally:
+        other.stop()
     assert lua_server.records() == before
 
 

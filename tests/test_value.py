@@ -139,3 +139,8 @@ def test_a_thing_is_the_same_by_identity_alone() -> None:
     assert hash(Same(one)) == hash(Same(one))
     assert Same(one) != Same(other)
     assert Same(one) != one
+
+
+def test_a_copy_cannot_have_fields_that_its_kind_has_not() -> None:
+    with pytest.raises(TypeError, match="RRset: unknown fields: color"):
+        replace(RRset("www.example.com.", "A", 60, ("192.0.2.1",)), color="red")

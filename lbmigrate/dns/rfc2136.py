@@ -15,6 +15,7 @@ import dns.rcode
 import dns.rrset
 import tenacity
 
+from lbmigrate import lua
 from lbmigrate.dns import marks, nameservers, served, soa, update
 from lbmigrate.dns.reader import PAUSE, Reader, some
 from lbmigrate.dns.reading import Question
@@ -28,6 +29,7 @@ from lbmigrate.size import LIMIT, signature
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
+BLIND = "does not evaluate LUA records: it would answer nothing for names that have one"
 SIGNING = 1.0  # seconds; measured on BIND: 0.02 to 0.1
 
 
@@ -79,7 +81,7 @@ class Rfc2136:
         Unreachable, Denied (key, name, type, zone), Refused (a change that would break an invariant). Denied, too, when
         the server said NOERROR to a claim and left its fences out (PowerDNS, by its policy script): a TTL may be lower.
         """
-        messages = update.parts(self._zone, old, new, self._room)
+        messages = update.parts(self._zone, old, new, self._room, self._lua)
         now = self.read([held.name for held in old.held])
         if now.held != old.held or old.soa not in (None, now.soa):
             return NotApplied(now)
@@ -101,7 +103,7 @@ class Rfc2136:
 
     def _behind(self, pinned: str, old: Records, new: Records) -> "Outcome | Unmet":
         """The claim again, requiring the SOA that was set."""
-        outcome = self._sent([update.build(self._zone, replace(old, soa=pinned), new)], old, new)
+        outcome = self._sent([update.build(self._zone, replace(old, soa=pinned), new, self._lua)], old, new)
         if isinstance(outcome, Unmet) and outcome.now.held == old.held:
             raise Denied(f"claiming in {self._zone} at {self._primary.where}: {soa.APART}, and setting its serial does"
                          " not help; turn SOA-EDIT off (PowerDNS), or try again if the zone is busy")  # fmt: skip
@@ -173,7 +175,24 @@ class Rfc2136:
         """
         asked = {self._question(name, rtype): name for name in names for rtype in rtypes}
         found = self._ask_all(list(asked))
+        if self._lua and "TXT" in rtypes:
+            found = self._evaluating(found)
         return [served.served(one, asked[one.question], self._view) for one in found]
+
+    def _evaluating(self, found: Sequence[Answer]) -> list[Answer]:
+        """The answers, with an error in place of each fence whose server does not evaluate the LUA record beside it.
+
+        Such a server (a secondary that is no PowerDNS, or one with LUA records off) would answer nothing for the name.
+        """
+        fenced = {one.question.owner: one for one in found if one.question.rtype == "TXT" and one.rdatas}
+        probes = self._ask_all([Question(owner, "A") for owner in fenced])
+        blind = {(one.server, one.question.owner) for one in probes if one.rdatas != (lua.ADDRESS,)}
+        return [
+            replace(one, rdatas=None, ttl=None, error=BLIND)
+            if one.question.rtype == "TXT" and one.rdatas and (one.server, one.question.owner) in blind
+            else one
+            for one in found
+        ]
 
     def _ask_all(self, questions: Sequence[Question]) -> list[Answer]:
         """Every authoritative server; signed where the zone has views, which servers choose by the key."""

@@ -135,6 +135,8 @@ def _writes(held: Held, lua: bool) -> Iterator[Write]:
     fence = fence_name(name)
     there = (fence_rdata(held.fence),) if held.fence else ()
     yield Write(fence, "TXT", there, f"{held.name} (TXT of {text_of(fence)})")
+    if lua and not held.fence:
+        yield Write(fence, "LUA", (), f"{held.name} (LUA of {text_of(fence)})")
 
 
 def _nobodys(write: Write) -> dns.rdata.Rdata:

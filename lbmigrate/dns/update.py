@@ -20,7 +20,7 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 
-from lbmigrate import fence
+from lbmigrate import fence, lua
 from lbmigrate.dns.records import fence_name, fence_strings, name_of, rdatas_of, type_of
 from lbmigrate.errors import Refused
 from lbmigrate.model import MOVABLE, Fence, Held, Records, RRset, kinds
@@ -66,8 +66,11 @@ def _check(held: Held) -> None:
         raise Refused(f"{held.name}: given the records of another name; give each name its own")
 
 
-def build(zone: dns.name.Name, old: Records, new: Records) -> "Update":
-    """The message that turns `old` into `new` or does nothing. Raises Refused."""
+def build(zone: dns.name.Name, old: Records, new: Records, probed: bool = False) -> "Update":
+    """The message that turns `old` into `new` or does nothing; `probed`: each fence has a LUA record beside it.
+
+    Raises Refused.
+    """
     names = [(_owner(was.name), was, will) for was, will in pairs(old, new)]
     layout = Layout(zone)
     if old.soa is not None:
@@ -83,6 +86,8 @@ def build(zone: dns.name.Name, old: Records, new: Records) -> "Update":
     required, layout.count = layout.count, 0
     for owner, was, will in names:
         _changes(layout, owner, was, will)
+        if probed and (was.fence is None) != (will.fence is None):
+            layout.probe(owner, will.fence is not None)
     return Update(zone, required, layout.count, bytes(layout.wire))
 
 
@@ -139,6 +144,13 @@ class Layout:
             self.record(owner, TXT, NONE, fenced=True)
         else:
             self.record(owner, TXT, IN, 0, fence_strings(held), fenced=True)
+
+    def probe(self, owner: bytes, there: bool) -> None:
+        """The LUA record beside a fence comes and goes with it."""
+        if there:
+            self.record(owner, lua.NUMBER, IN, FENCE_TTL, lua.wire(lua.PROBE), fenced=True)
+        else:
+            self.record(owner, lua.NUMBER, ANY, fenced=True)
 
     def rrset(self, owner: bytes, rrset: RRset, ttl: int) -> None:
         """Every record of an RRset. Raises Refused."""
@@ -214,17 +226,19 @@ def _owner(name: str) -> bytes:
     return wire
 
 
-def parts(zone: dns.name.Name, old: Records, new: Records, room: int) -> list[Update]:
+def parts(zone: dns.name.Name, old: Records, new: Records, room: int, probed: bool = False) -> list[Update]:
     """The message as `build` makes it, or where it outgrows `room` bytes several, each of some of the names.
 
     A batch is planned to fit one; it no longer does when it overwrites more than was planned for. Raises Refused.
     """
-    whole = build(zone, old, new)
+    whole = build(zone, old, new, probed)
     count = len(old.held)
     if len(whole) <= room or count == 1 or old.soa is not None:
         return [whole]
     halves = (slice(0, count // 2), slice(count // 2, count))
-    return [one for half in halves for one in parts(zone, Records(old.held[half]), Records(new.held[half]), room)]
+    return [
+        one for half in halves for one in parts(zone, Records(old.held[half]), Records(new.held[half]), room, probed)
+    ]
 
 
 def in_use(zone: dns.name.Name, name: dns.name.Name) -> dns.update.UpdateMessage:
