@@ -97,7 +97,10 @@ def test_an_alias_moves_at_once_and_so_does_everything_with_it() -> None:
 def test_what_each_rrset_attains_by_itself() -> None:
     name = Held("www.example.com.", (*host("www.example.com.").rrsets, RRset("www.example.com.", "HTTPS", 60, ("1 lb-a.example.com.",))))  # fmt: skip  # noqa: E501
     config, can = bound(name.name), frozenset({0, 100})
-    assert plans.by_type(config, name, Way("lua"), can) == {"A": frozenset(range(101)), "HTTPS": frozenset({0, 50, 100})}
+    assert plans.by_type(config, name, Way("lua"), can) == {
+        "A": frozenset(range(101)),
+        "HTTPS": frozenset({0, 50, 100}),
+    }
     assert plans.by_type(config, name, Way("names", 50), can) == {"A": can, "HTTPS": can}
 
 

@@ -73,6 +73,8 @@ def build(zone: dns.name.Name, old: Records, new: Records, probed: bool = False)
     """
     names = [(_owner(was.name), was, will) for was, will in pairs(old, new)]
     layout = Layout(zone)
+    if outside := [was.name for owner, was, _ in names if not owner.lower().endswith(layout.zone)]:
+        raise Refused(f"{outside[0]}: not in zone {zone}; give its zone a dns: entry")
     if old.soa is not None:
         layout.require(layout.zone, "SOA", zone.to_text(), old.soa)
     each = [list(_required(owner, was, will)) for owner, was, will in names]
