@@ -50,7 +50,7 @@ class Run:
             tuple(Stage(weight) for weight in self.stages), self.ttl,
         )  # fmt: skip
         self.soft = Soft(
-            (Probe("http://www.example.com/", rate=2.5),), soak=10, soak_limit=600, cache_margin=5,
+            (Probe("http://www.example.com/", rate=5.0),), soak=10, soak_limit=1800, cache_margin=5,
             gate=GateSpec(promote_margin=0.05), retire=Retire(idle_for=30, limit=7200),
         )  # fmt: skip
         self.plan = plans.build(self.bound, (self.original,))
@@ -72,7 +72,7 @@ class Run:
         """One worker, from its start to its death, or `until`, or the end."""
         self.started += 1
         me = worker(self.started)
-        held = parts(self.world, self.a, self.b, self.soft.probes[0].rate, 1, True)
+        held = parts(self.world, self.a, self.b, 5.0, 1, True)
         engine = Engine(self.journal, self.world.clock, me, self.alive, self.told)
         try:
             if not engine.state.plan:
@@ -180,7 +180,7 @@ def drawn(seed: int) -> Run:
     """A migration with faults and a fate drawn from its seed."""
     rng = random.Random(seed)
     begin = rng.uniform(0, 600)
-    away = ((begin, begin + rng.choice((5.0, 90.0, 900.0))),) if rng.random() < 0.3 else ()
+    away = ((begin, begin + rng.choice((5.0, 90.0, 3600.0))),) if rng.random() < 0.3 else ()
     faults = Faults(
         crash=rng.choice((0.0, 0.003, 0.01)), lost=rng.choice((0.0, 0.2, 0.5)), late=rng.choice((0.0, 0.1, 0.3)),
         doubled=rng.choice((0.0, 0.3)), stall=rng.choice((0.0, 0.0, 0.1)), down=away,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from explore.parts import Moment
 from explore.search import explore
-from explore.world import Rules
+from explore.world import AS_IT_IS, PLAN, Rules
 from mutations import DESIGNED, RARE, Mutation
 
 ODD = 2  # kills, lost answers, standstills, failing sides, words of the operator: at most so many together
@@ -30,8 +30,8 @@ def test_each_safeguard_is_needed(
     mutation: Mutation, monkeypatch: pytest.MonkeyPatch, shown: Callable[[str], None]
 ) -> None:
     mutation.patch(monkeypatch, lambda: Moment.intent)
-    rules = Rules(mutation.fence, mutation.soa, mutation.timed)
-    found = next((one for odd in range(1, ODD + 1) if (one := explore(rules, odd)).broken), None)
+    rules = Rules(mutation.fence, mutation.soa, mutation.timed, PLAN if mutation.lowers else AS_IT_IS)
+    found = next((one for odd in range(ODD + 1) if (one := explore(rules, odd)).broken), None)
     assert found, f"{mutation}: nothing noticed"
     print(f"{mutation}:\n{found.story()}")
     shown(f"explored: without a safeguard ({mutation}): noticed, {len(found.trace)} events")

@@ -46,6 +46,7 @@ WORDS = (
 ON_DRIFT = (Asked("rollback", restore=True), Asked("resume", restore=True))
 HEALTH = {"both sides well": (True, True), "B fails": (True, False), "A fails": (False, True)}
 
+MOVED = Held(NAME, tuple(replace(r, rdatas=(B,)) for r in ORIGINAL.rrsets))
 WELL = (("both sides well", (True, True)),)
 
 
@@ -67,14 +68,14 @@ def after(s: State, event: Event, by: str) -> Atom[State]:
     return atom(plain(fold(s, [Entry(n, NOW, by, event)])))
 
 
-def beginning() -> World:
+def beginning(rules: Rules) -> World:
     """An attempt that has just begun; nobody is at work yet."""
-    return _started(World(atom(State()), atom(ORIGINAL), atom(ORIGINAL), atom(())), "a1").world
+    return _started(World(atom(State()), atom(ORIGINAL), atom(ORIGINAL), atom(())), "a1", rules).world
 
 
-def _started(world: World, attempt: str) -> Next:
+def _started(world: World, attempt: str, rules: Rules) -> Next:
     served = parts.Moment(world).served([NAME])
-    event = Started(attempt, "", PLAN, SOFT, tuple(served))
+    event = Started(attempt, "", rules.plan, SOFT, tuple(served))
     return Next(f"start: attempt {attempt}", world._replace(journal=after(world.journal.of, event, "operator")))
 
 
@@ -254,11 +255,11 @@ class Moves:
         """A second attempt: after a rollback, or because the journal was lost."""
         s, fence = world.journal.of, world.zone.of.fence
         if s.outcome == "rolled-back" and s.attempt == "a1" and fence is None:
-            yield _started(world, "a2")
+            yield _started(world, "a2", self._rules)
         elif not s.attempt and fence is not None:
             yield from self._from_dns(world)
         elif not s.attempt and not named(world, B):  # a new journal does not know that caches may hold B
-            yield _started(world, "a2")
+            yield _started(world, "a2", self._rules)
 
     def _from_dns(self, world: World) -> Iterator[Next]:
         found = world
@@ -412,6 +413,8 @@ def standing(world: World) -> str:
     astray = zone.fence and zone.fence.attempt != s.attempt and zone.rrsets[0].rdatas == (A,)
     if s.attempt in world.told and zone != ORIGINAL and not astray:  # a lost journal's claim moves no traffic
         return "3: rolled back was reported, and the zone is not as it was"
-    if s.outcome == "done" and (zone.fence or zone.rrsets[0].rdatas != (B,) or zone.rrsets[0].ttl != 100):
+    if s.outcome == "done" and (
+        zone.fence or zone.rrsets[0].rdatas != (B,) or zone.rrsets[0].ttl != ORIGINAL.rrsets[0].ttl
+    ):
         return "3: done was reported, and the zone is not B's alone"
     return ""

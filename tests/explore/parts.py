@@ -149,7 +149,7 @@ def read(act: Act, world: World) -> Act:
     """What the effect comes to before it asks whether its intent still stands."""
     try:
         return _noted(act, _performed(act, Moment(world), _asked))
-    except Asked:
+    except (Asked, Sent):  # Sent: by a worker that does not ask (a mutation)
         return act._replace(then="do", read=world.zone.of)
 
 

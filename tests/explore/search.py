@@ -28,7 +28,7 @@ class Found:
 
 def explore(rules: Rules, odd: int, limit: int = sys.maxsize) -> Found:
     """Every world that can be reached with at most so many odd events, or the first `limit` of them."""
-    first, moves, depth = beginning(), Moves(rules), 0
+    first, moves, depth = beginning(rules), Moves(rules), 0
     ways: Ways = {first: None}
     left = {first: odd}
     queue = deque([(first, 0, odd)])

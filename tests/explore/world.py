@@ -5,7 +5,7 @@ journal; a network that may deliver any message that was ever sent, at any later
 
 Now is always `NOW`: when time passes, every moment in the state moves into the past instead, and stays at the edge
 beyond which no rule looks, so that states that differ in age alone are one. One jump of `JUMP` seconds outlasts a
-lease, a lowered TTL and an idle window, two outlast the original TTL; limits that only hold are out of reach.
+lease, a lowered TTL and an idle window, three outlast the original TTL; limits that only hold are out of reach.
 """
 
 from collections.abc import Hashable
@@ -22,7 +22,7 @@ from lbmigrate.value import replace
 NOW, JUMP, EDGE = 1000.0, 61.0, 61.0
 NAME = "www.example.com."
 A, B = "192.0.2.10", "192.0.2.20"
-ORIGINAL = Held(NAME, (RRset(NAME, "A", 100, (A,)),))
+ORIGINAL = Held(NAME, (RRset(NAME, "A", 170, (A,)),))
 BOUND = Bound(
     "web", (NAME,), Side("sim", (A,)), Side("sim", (B,)), (Dns("sim", "example.com.", serve_limit=float("inf")),),
     (Stage(50), Stage(100)), 50,
@@ -32,6 +32,7 @@ SOFT = Soft(
     retire=Retire(idle_for=20.0, limit=float("inf")),
 )  # fmt: skip
 PLAN = plans.build(BOUND, (ORIGINAL,))
+AS_IT_IS = plans.build(replace(BOUND, ttl=None), (ORIGINAL,))  # the TTL is left alone
 WORKERS = (Worker("w1", 1, 1, ""), Worker("w2", 2, 2, ""))
 
 
@@ -102,11 +103,12 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """What the name server checks besides the values; `intents`: the moment of the last one is kept."""
+    """What the name server checks besides the values; `intents`: the moment of the last one is kept; the plan."""
 
     fence: bool = True
     soa: bool = True
     intents: bool = False
+    plan: plans.Plan = PLAN
 
 
 def deliver(world: World, message: Atom[Message], rules: Rules) -> World | None:
