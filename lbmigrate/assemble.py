@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from lbmigrate import balancers, dns, probe
 from lbmigrate.errors import Refused
-from lbmigrate.model import Held, Served, Zone
+from lbmigrate.model import FAMILIES, Held, Served, Zone
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
+from lbmigrate.plan import Plan, build, entries, inside, names_in, nearest, obstacles, questions
+from lbmigrate.schemes.swap import TARGETS
 from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Config
 
@@ -58,6 +59,28 @@ def _owner(bound: Bound, held: Held) -> str:
             "undo that one first: lbmigrate rollback --from-dns"
         )
     return f"by the migration {held.fence.migration!r}; finish or roll back that one first"
+
+
+def target(bound: Bound, found: tuple[Zone, ...]) -> tuple[bool, str]:
+    """Whether B's hostname leads to B and to nothing else, as far as our zones can tell, and that in words.
+
+    CNAME, SRV, HTTPS and SVCB will point there: clients would follow them to nowhere, or back to A.
+    """
+    host = bound.b.hostname
+    if not any(inside(host, entry.zone) for entry in bound.dns):
+        return True, f"b: hostname {host} lies in no zone under dns:; make sure that it leads to B"
+    held = [one for index in entries(bound, host) for one in found[index].read([host]).held]
+    leads = {rdata for one in held for r in one.rrsets if r.rtype in FAMILIES for rdata in r.rdatas}
+    if lacking := sorted(set(bound.b.addresses) - leads):
+        return False, f"b: hostname {host} does not lead to {', '.join(lacking)}; add these records to its zone"
+    if beside := sorted(leads - set(bound.b.addresses)):
+        return False, f"b: hostname {host} also leads to {', '.join(beside)}; give B a host name of its own"
+    return True, f"b: hostname {host} leads to B"
+
+
+def pointed(originals: tuple[Held, ...]) -> bool:
+    """Whether any name is moved by pointing it to a host."""
+    return any(rrset.rtype in TARGETS for held in originals for rrset in held.rrsets)
 
 
 def planned(bound: Bound, originals: tuple[Held, ...], near: bool = False) -> Plan:

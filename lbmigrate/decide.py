@@ -260,17 +260,26 @@ def _effect(s: State, step: Step) -> Next:
     if flight is None or not flight.tries:
         return Do(step)
     if flight.denied and not isinstance(step, Prove):
-        return Note(TurnedBack("refused", flight.why)) if isinstance(step, StandUp) else End("failed", flight.why)
+        return Note(TurnedBack("refused", flight.why)) if isinstance(step, StandUp) else End("failed", _denied(s, step))
     if flight.denied and s.at - s.step_at > PROVE_LIMIT:
         return Note(TurnedBack("refused", flight.why))
     again = flight.tried_at + (1.0 if flight.denied else min(0.25 * 2**flight.tries, 30.0))
     return Wait(again, flight.why) if s.at < again else Do(step)
 
 
+def _denied(s: State, step: Step) -> str:
+    """Why, and where the way back itself needs a claim that is refused, the way out."""
+    assert s.flight is not None
+    claiming = bool(s.back) and isinstance(step, Write) and step.target == "claim"
+    return s.flight.why + ("; or forget it, for no traffic was moved: lbmigrate abandon" if claiming else "")
+
+
 def _serving(s: State) -> Wait:
     if s.seen.at <= s.step_at:
         return Wait(s.at + SLICE, "")  # not looked yet since the write: as a rule they serve it already
-    return Wait((s.seen.lag_since or s.at) + serve_limit(s), f"{', '.join(lagging(s))} to serve the change")
+    return Wait(
+        (s.seen.lag_since or s.at) + serve_limit(s), f"{', '.join(lagging(s))} to serve the change{why_behind(s)}"
+    )
 
 
 def _turn(s: State, step: Step) -> Next:

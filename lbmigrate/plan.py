@@ -147,8 +147,18 @@ def obstacles(bound: Bound, originals: tuple[Held, ...]) -> tuple[str, ...]:
     lost = [str(stage.weight) for stage in bound.stages if stage.weight not in can]
     if lost:
         one = "is" if len(lost) == 1 else "are"
-        return (f"weight {', '.join(lost)} {one} not attainable with these records: {_choices(can)}",)
+        why = f"weight {', '.join(lost)} {one} not attainable with these records: {_choices(can)}"
+        return (why + _limits(bound, originals),)
     return ()
+
+
+def _limits(bound: Bound, originals: tuple[Held, ...]) -> str:
+    """Which name limits the others, where they attain more without it."""
+    each = attainable_each(bound, originals)
+    least, fewest = min(each, key=lambda one: len(one[1]))
+    if all(found == fewest for _, found in each):
+        return ""
+    return f"; {least.name} ({', '.join(least.by_type)}) attains {', '.join(map(str, sorted(fewest)))} alone"
 
 
 def _unfit(bound: Bound, held: Held, how: str) -> str:

@@ -4,15 +4,14 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from lbmigrate.assemble import planned, served, survey
+from lbmigrate.assemble import planned, pointed, served, survey, target
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.fold import State
-from lbmigrate.model import ControlSeen, PairSeen, Sample, Zone
+from lbmigrate.model import ControlSeen, PairSeen, Sample
 from lbmigrate.parts import Parts
-from lbmigrate.plan import attainable, entries, inside, names_in
+from lbmigrate.plan import attainable, names_in
 from lbmigrate.render import ttl_of, weights
-from lbmigrate.schemes.swap import TARGETS
-from lbmigrate.spec import Bound, Config
+from lbmigrate.spec import Config
 from lbmigrate.value import value
 
 PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the controls
@@ -59,23 +58,12 @@ def _names(parts: Parts, config: Config) -> list[Finding]:
     found = [Finding("ok", f"attainable weights: {can}; TTL {before} s, {during} s while under way")]
     silent = {one.server: one.error for one in served(plan, parts.zones)() if one.error}
     found += [Finding("no", f"{server} does not serve the names: {error}") for server, error in silent.items()]
-    if any(rrset.rtype in TARGETS for held in originals for rrset in held.rrsets) and config.bound.b.hostname:
-        found.append(target(parts.zones, config.bound))
+    if pointed(originals) and config.bound.b.hostname:
+        fit, what = target(config.bound, parts.zones)
+        found.append(Finding("ok" if what.endswith("leads to B") else "hint" if fit else "no", what))
     if during > 300:
         found.append(Finding("hint", f"a TTL of {during} s makes every stage and every undo that slow; set ttl: 60s"))
     return found
-
-
-def target(zones: tuple[Zone, ...], bound: Bound) -> Finding:
-    """What CNAME, SRV, HTTPS and SVCB will point to must lead to B, or clients follow them to nowhere."""
-    host = bound.b.hostname
-    if not any(inside(host, entry.zone) for entry in bound.dns):
-        return Finding("hint", f"b: hostname {host} lies in no zone under dns:; make sure that it leads to B")
-    found = [one for index in entries(bound, host) for one in zones[index].read([host]).held]
-    leads = {rdata for held in found for rrset in held.rrsets for rdata in rrset.rdatas}
-    if lacking := sorted(set(bound.b.addresses) - leads):
-        return Finding("no", f"b: hostname {host} does not lead to {', '.join(lacking)}; add these records to its zone")
-    return Finding("ok", f"b: hostname {host} leads to B")
 
 
 def _sides(parts: Parts, config: Config) -> list[Finding]:

@@ -263,7 +263,9 @@ def status_text(s: State, now: float | None = None) -> str:
     if s.hold:
         lines.append(f"  held      {safe(s.hold.why)} (since {iso(s.hold.at)})")
     for name in doc["names"]:
-        lines.append(f"  {name['name']}  asked {name['asked']} %  served {name['served']} %  ttl {name['ttl']} s")
+        lines.append(
+            f"  {name['name']}  asked {name['asked']} %  served {_known(name['served'])} %  ttl {name['ttl']} s"
+        )
     lines.append(f"  observed  {_known(doc['observed'])} % of the requests at B since this weight was set")
     for key, side in doc["sides"].items():
         lines.append(

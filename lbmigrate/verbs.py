@@ -125,14 +125,17 @@ def _at_work(
     progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
     journal = connect(chosen.journal, chosen.bound.migration)
     begun = fold(State(), journal.read())
+    if begun.migration not in ("", chosen.bound.migration):
+        raise Usage(
+            f"{chosen.path}: the journal belongs to the migration {begun.migration!r}, the config names"
+            f" {chosen.bound.migration!r}; name it so again, or give the new one a journal: of its own"
+        )
     chosen = _named(chosen, begun, begins)
     given = chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
     parts = assemble.parts(chosen)
     engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
-    if engine.state.migration not in ("", chosen.bound.migration):
-        raise Usage(f"{chosen.path}: the journal belongs to the migration {engine.state.migration!r}")
     if changes and engine.state.active:
         engine.configure(chosen.soft, difference(chosen.bound, given))
     try:
@@ -217,7 +220,12 @@ def _planned(engine: "Engine", parts: "Parts", chosen: "Config", nearest: bool) 
     if engine.state.active and engine.state.plan is not None:
         return engine.state.plan
     originals = assemble.survey(chosen.bound, parts.zones)
-    return assemble.planned(chosen.bound, originals, nearest)
+    found = assemble.planned(chosen.bound, originals, nearest)
+    if assemble.pointed(originals) and chosen.bound.b.hostname:
+        fit, what = assemble.target(chosen.bound, parts.zones)
+        if not fit:
+            raise Refused(what)
+    return found
 
 
 def _same_plan(wanted: str, plan: "Plan") -> None:
@@ -296,7 +304,7 @@ def run(common: Common, dry_run: bool, yes: bool, digest: str, nearest: bool) ->
 
     state = _state(common)
     if state.outcome == "rolled-back":
-        raise RolledBack("the last attempt was rolled back; a bad B is not tried for ever; begin anew: lbmigrate start")
+        raise RolledBack("the last attempt was rolled back, and run does not try for ever; begin anew: lbmigrate start")
     if state.outcome:
         return _say(common, _where(state))
     return _begin(common, dry_run, digest, nearest, over, lines=True)
@@ -479,11 +487,23 @@ def resume(common: Common, accept_drift: bool, restore: bool) -> int:
             now = tuple(
                 held for batch in engine.state.plan.batches for held in parts.zones[batch.zone].read(batch.names).held
             )
+            _readable(now)
         del chosen
         engine.ask(Asked("resume", restore=restore, now=now))
         if restore:
             engine.drive(parts, put_back)
         return _result(common, engine, _where(engine.state))
+
+
+def _readable(now: "tuple[Held, ...]") -> None:
+    """Raise Refused for a LUA record that is not of our form: what it answers, nobody here can tell."""
+    from lbmigrate import lua
+
+    strange = [held.name for held in now for r in held.rrsets if r.rtype == "LUA" and not all(map(lua.read, r.rdatas))]
+    if strange:
+        raise Refused(
+            f"resume: {strange[0]} holds LUA code that lbmigrate did not write; go on with: lbmigrate resume --restore"
+        )
 
 
 def abandon(common: Common, dry_run: bool, yes: bool) -> int:

@@ -557,6 +557,20 @@ def test_going_back_is_held_up_by_nothing_but_drift() -> None:
     assert decide(drifted) == Wait(NOW + SLICE, "somebody else")
 
 
+def test_a_way_back_that_must_claim_first_and_may_not_names_the_way_out() -> None:
+    claim = Write(0, "claim")
+    denied = Flight(claim, 40, NOW, 1, NOW, "REFUSED", denied=True)
+    now = decide(going_back(claim, RESTORE, flight=denied))
+    assert now == End("failed", "REFUSED; or forget it, for no traffic was moved: lbmigrate abandon")
+
+
+def test_servers_that_lag_say_why() -> None:
+    said = tuple(replace(one, error="does not evaluate LUA records") for one in clock(known_at(50)))
+    now = decide(at(Soak(50), look={"clock": said}))
+    assert isinstance(now, Wait)
+    assert now.why == "ns1, ns2 to serve the change: does not evaluate LUA records"
+
+
 def test_a_refused_restore_fails_and_is_tried_again_by_the_same_command() -> None:
     denied = Flight(RESTORE, 40, NOW, 1, NOW, "REFUSED", denied=True)
     assert decide(going_back(RESTORE, flight=denied)) == End("failed", "REFUSED")

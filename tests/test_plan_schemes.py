@@ -94,6 +94,14 @@ def test_an_alias_moves_at_once_and_so_does_everything_with_it() -> None:
     assert [len(each[held]) for held in both] == [3, 2]
 
 
+def test_the_name_that_limits_the_others_is_named() -> None:
+    both = (host("www.example.com."), alias("cdn.example.com."))
+    (why,) = plans.obstacles(bound("www.example.com.", "cdn.example.com.", stages=(50, 100)), both)
+    assert why.endswith("; cdn.example.com. (CNAME) attains 0, 100 alone")
+    (why,) = plans.obstacles(bound("www.example.com.", stages=(33, 100)), both[:1])
+    assert "alone" not in why
+
+
 def test_what_each_rrset_attains_by_itself() -> None:
     name = Held("www.example.com.", (*host("www.example.com.").rrsets, RRset("www.example.com.", "HTTPS", 60, ("1 lb-a.example.com.",))))  # fmt: skip  # noqa: E501
     config, can = bound(name.name), frozenset({0, 100})

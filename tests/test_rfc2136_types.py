@@ -5,8 +5,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from dns.rdata import GenericRdata
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
 from servers import HOST, KEY, KINDS, ZONE, Server, pdns, secondary
 
+from lbmigrate import lua
 from lbmigrate import plan as plans
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Refused
@@ -170,6 +174,19 @@ def test_a_server_that_does_not_evaluate_lua_records_is_known_before_one_stands_
     finally:
         other.stop()
     assert lua_server.records() == before
+
+
+@pytest.mark.real("pdns_server")
+def test_answers_that_a_lua_record_makes_up_cannot_be_claimed_as_addresses(lua_server: Server) -> None:
+    code = GenericRdata(RdataClass.IN, RdataType.make(lua.NUMBER), lua.wire(lua.choice("A", [(1, "192.0.2.10")])))
+    lua_server.edit(lambda message: message.add("made.lab.test.", 60, code))
+    with closing(Rfc2136(entry(lua_server), 2.0, 2.0)) as zone:
+        plan, now = planned(zone, entry(lua_server), "made.lab.test.")
+        with pytest.raises(Denied, match=r"claiming made\.lab\.test\. .* its answers are not what the zone holds"):
+            write(zone, plan, now, 1, "claim", 0)
+        assert not zone.check(["made.lab.test."])[0].startswith("ok")
+    with closing(Rfc2136(entry(lua_server, "lua"), 2.0, 2.0)) as zone:
+        assert zone.check(["made.lab.test."])
 
 
 @pytest.mark.real("pdns_server")

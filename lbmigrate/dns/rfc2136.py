@@ -88,8 +88,17 @@ class Rfc2136:
         self._reader.expect(new.held)
         outcome = self._sent(messages, old, new)
         if isinstance(outcome, Unmet) and (outcome.now.held, outcome.now.soa) == (old.held, old.soa):
+            self._plain(old)
             outcome = self._behind(self._pinned(), old, new)
         return NotApplied(outcome.now) if isinstance(outcome, Unmet) else outcome
+
+    def _plain(self, old: Records) -> None:
+        """The records are in the zone as they are answered. Raises Denied where the server makes them up."""
+        asked = [update.build(self._zone, Records((one,)), Records((one,))) for one in old.held]
+        for held, reply in zip(old.held, self._primary.ask(asked, self._update_timeout), strict=True):
+            if reply.rcode() == dns.rcode.NXRRSET:
+                raise Denied(f"claiming {held.name} at {self._primary.where}: its answers are not what the zone holds"
+                             " (LUA, ALIAS or a module makes answers up); replace that by plain records")  # fmt: skip
 
     def _pinned(self) -> str:
         """Set the SOA that a claim can require (see `soa`). Raises Denied, Unreachable."""
@@ -238,10 +247,10 @@ class Rfc2136:
             elif one.rdatas != (records.soa,):
                 yield f"name server {one.server}: its serial differs from the primary's; is it following?"
         there = {(rrset.name, rrset.rtype): rrset.rdatas for held in records.held for rrset in held.rrsets}
-        asked = [Question(name_of(name), rtype) for name, rtype in there]
+        asked = [Question(name_of(name), rtype) for name, rtype in there if rtype != "LUA"]
         for one in self._ask_all(asked):
             primary = there[text_of(one.question.owner), one.question.rtype]
-            if not one.error and "LUA" not in one.question.rtype and one.rdatas != primary:
+            if not one.error and one.rdatas != primary:
                 yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
 
 

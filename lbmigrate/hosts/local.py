@@ -137,9 +137,23 @@ def resolve(pid: int, path: str) -> str:
 
 
 def find(wanted: Callable[[int], bool]) -> tuple[int, ...]:
-    """The pids of all live processes for which `wanted` is true, in order."""
+    """The pids of all live processes for which `wanted` is true, in order; not those of a container.
+
+    A container's process may have the same command line, and files of its own under the same names.
+    """
     pids = sorted(int(one.name) for one in PROC.iterdir() if one.name.isdigit())
-    return tuple(pid for pid in pids if wanted(pid) and alive(pid))
+    return tuple(pid for pid in pids if wanted(pid) and alive(pid) and _together(pid))
+
+
+def _together(pid: int) -> bool:
+    """Whether it sees the same files and the same network as this process; true where that is not to be known."""
+    try:
+        return all(
+            os.readlink(PROC / str(pid) / "ns" / kind) == os.readlink(PROC / "self/ns" / kind)
+            for kind in ("mnt", "net")
+        )
+    except OSError:
+        return True
 
 
 def signal_process(pid: int, sig: signal.Signals) -> None:
