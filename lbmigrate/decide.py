@@ -205,8 +205,7 @@ def _sides(s: State, step: Step) -> Hold | None:
 
 
 def _undecided(s: State, step: Step) -> Hold | None:
-    begun = turned_at(s)
-    if isinstance(step, Soak) and begun is not None and not evidence(s, step):
+    if isinstance(step, Soak) and not evidence(s, step) and (begun := turned_at(s)) is not None:
         deadline = max(begun, s.patience_from) + soak(s, step) + s.soft.soak_limit
         if s.at >= deadline:
             return Hold("undecided", _too_little(s), True)

@@ -1,6 +1,6 @@
 """One look at the world: a slice of probing, what every server serves, what the primary holds, both sides' counters."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused
@@ -10,7 +10,7 @@ from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
 from lbmigrate.parts import Parts, Ring
-from lbmigrate.plan import Soak, Write, questions, wanted
+from lbmigrate.plan import Soak, Write, found, questions, wanted
 from lbmigrate.settled import settled
 from lbmigrate.value import replace
 
@@ -177,8 +177,8 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
     every = bool(gone) and all(gone)
-    found = {"gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": "", "shows": shows}
-    return {"drift": () if every else tuple(drift), **found}
+    read = {"gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": "", "shows": shows}
+    return {"drift": () if every else tuple(drift), **read}
 
 
 def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[Held, ...]] | None:
@@ -191,18 +191,21 @@ def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[
     return (flight.n, now) if mine else None
 
 
-def _odd_ttls(state: State, now: Iterable[Held]) -> list[tuple[caches.Key, int]]:
-    known = {(*held.key, r.rtype): r.ttl for held in state.known for r in held.rrsets}
+def _odd_ttls(state: State, now: tuple[Held, ...]) -> list[tuple[caches.Key, int]]:
+    assert state.plan is not None
+    mine = found(state.plan, state.known, [held.key for held in now])
+    known = {(*held.key, r.rtype): r.ttl for held in mine for r in held.rrsets}
     seen = {(*held.key, r.rtype): r.ttl for held in now for r in held.rrsets}
     return [(key, ttl) for key, ttl in seen.items() if known.get(key, ttl) != ttl]
 
 
-def _gone(state: State, now: Iterable[Held]) -> bool:
+def _gone(state: State, now: tuple[Held, ...]) -> bool:
     """Somebody rolled back without this journal: no fence, and the originals in place."""
     assert state.plan is not None
-    known = {held.key: held for held in state.known}
-    originals = {held.key: held for held in state.plan.originals}
-    return all(known[held.key].fence is not None and held == originals[held.key] for held in now)
+    known, originals = (
+        found(state.plan, held, [one.key for one in now]) for held in (state.known, state.plan.originals)
+    )
+    return now == originals and all(one.fence is not None for one in known)
 
 
 # ---------------------------------------------------------------- the sides

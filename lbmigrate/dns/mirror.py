@@ -36,9 +36,11 @@ class Mirror:
         """Close the connection; the copy stays."""
         self._primary.close()
 
-    def worth(self, count: int) -> bool:
-        """Whether `count` names are read faster from here than by questions."""
-        return self._copy is None or self._differs or len(self._copy) <= QUERIES * count
+    def worth(self, count: int, many: bool) -> bool:
+        """Whether `count` names are read faster from here than by questions; `many`: enough for a first transfer."""
+        if self._copy is None or not self._differs:
+            return many and (self._copy is None or len(self._copy) <= QUERIES * count)
+        return True
 
     def spells(self, names: Iterable[str]) -> bool:
         """Whether one of these is spelled with upper case."""

@@ -45,7 +45,7 @@ class Reader:
         texts = [canonical(name) for name in names]
         if self._entry.scheme == "lua":
             return _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
-        if len(asked) >= MANY and self._entry.transfer is None and self._copies and self._mirror.worth(len(asked)):
+        if self._entry.transfer is None and self._copies and self._mirror.worth(len(asked), len(asked) >= MANY):
             try:
                 found = _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
             except Denied:

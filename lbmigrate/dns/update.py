@@ -214,9 +214,18 @@ class Update(dns.update.UpdateMessage):
         return struct.pack("!6H", self.id, self.flags, 1, *self._counts, additional) + self._records
 
 
-@lru_cache(maxsize=4096)
 def _rdata(name: str, rtype: str, text: str) -> bytes:
-    (found,) = rdatas_of(RRset(name, rtype, 0, (text,)))
+    """One rdata in wire form; `name` for the error. Raises Refused."""
+    try:
+        return _wire(rtype, text)
+    except Refused:
+        rdatas_of(RRset(name, rtype, 0, (text,)))
+        raise
+
+
+@lru_cache(maxsize=4096)
+def _wire(rtype: str, text: str) -> bytes:
+    (found,) = rdatas_of(RRset("", rtype, 0, (text,)))
     return found.to_wire() or b""
 
 
