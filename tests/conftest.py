@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from stores import DynamoServer, PostgresServer
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("untimed")
 
 MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
