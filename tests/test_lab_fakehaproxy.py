@@ -179,6 +179,9 @@ def test_runtime_api_says_and_does_what_haproxy_does(rigs: Callable[[str], Rig],
         assert shown(ours) == shown(theirs), command
 
 
+MOVING = slice(10, 13)  # status, result and health of the check: a busy machine is in the midst of one
+
+
 def shown(rig: Rig) -> list[list[str]]:
     """States and statistics, without the health of a server that is being checked just now (it moves by itself)."""
     eventually(lambda: rig.stat("p1")["status"] in ("UP", "DRAIN", "MAINT"))
@@ -187,7 +190,8 @@ def shown(rig: Rig) -> list[list[str]]:
     for row in stats:
         # A server in maintenance shows the effective weight that it last had, which depends on its history.
         row[STAT.index("weight")] *= row[STAT.index("status")] != "MAINT"
-    return [[rig.hide(word) for word in line] for line in rig.states()] + stats
+    states = [[rig.hide(word) for word in line] for line in rig.states()]
+    return [line[: MOVING.start] + line[MOVING.stop :] for line in states] + stats
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ $TTL 300
 @ MX 10 www
 ns1 A 127.0.0.1
 lb-a A {A}
+lb-b A 192.0.2.20
+lb-b AAAA 2001:db8::20
 www A {A}
 WWW2 AAAA 2001:db8::10
 odd\.dot\032x A {A}
