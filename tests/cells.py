@@ -579,7 +579,8 @@ HEAD = """# What each server does
 
 Measured with raw messages, one by one, by the tests: each cell is a test of its own, and a version that behaves
 otherwise fails it with what it does now. Versions: {versions}.
-“Embedded” is the laboratory's own server, which stands in for BIND; “–” means that there is no such thing there.
+“Embedded” is the laboratory's own server, which stands in for BIND, and in LUA
+records for PowerDNS; “–” means that there is no such thing there.
 Cells with two or more answers follow the order of the case. The page is made by `{command}`.
 
 """

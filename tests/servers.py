@@ -15,6 +15,7 @@ import dns.query
 import dns.rcode
 import dns.update
 
+from lbmigrate.dns.records import type_of
 from lbmigrate.errors import Failed
 from lbmigrate.lab.process import Process, freeport
 from lbmigrate.lab.process import program as program
@@ -122,7 +123,7 @@ class Server:
 
 def _rewrite(message: dns.update.UpdateMessage, touched: set[tuple[str, ...]], before: list[str]) -> None:
     for name, rtype in touched:
-        message.delete(name, rtype)
+        message.delete(name, type_of(rtype))
     for line in before:
         name, ttl, _, rtype, rdata = line.split(" ", 4)
         if (name, rtype) in touched:

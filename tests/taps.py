@@ -20,6 +20,11 @@ def is_update(wire: bytes) -> bool:
     return len(wire) > 2 and (wire[2] >> 3) & 15 == 5
 
 
+def conditional(wire: bytes) -> bool:
+    """Whether an UPDATE has prerequisites (RFC 2136 section 2.2: PRCOUNT)."""
+    return wire[6:8] != b"\0\0"
+
+
 def frames(data: socket.socket) -> Iterator[bytes]:
     """The messages on a TCP connection, until it ends."""
     stream = data.makefile("rb")

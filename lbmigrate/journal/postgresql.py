@@ -39,6 +39,8 @@ APPEND = """INSERT INTO lbmigrate_journal SELECT %(migration)s, %(n)s, %(at)s, %
   THEN 'on' ELSE current_setting('synchronous_commit') END, true)) AS durable
   WHERE %(n)s = 1 OR EXISTS (SELECT FROM lbmigrate_journal WHERE migration = %(migration)s AND n = %(n)s - 1)
   ON CONFLICT DO NOTHING"""
+# Of several that create it at once, one does; the others hear of its row in pg_type, of its type, or of itself.
+THERE = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateObject, psycopg.errors.DuplicateTable)
 HASH = "SELECT hash FROM lbmigrate_journal WHERE migration = %s AND n = %s"
 NONCE = "SELECT nonce FROM lbmigrate_journal WHERE migration = %s AND n = %s"
 ASIDE = "Put its rows of this migration aside"
@@ -107,8 +109,7 @@ class PostgresqlJournal:
         try:
             done = db.execute(APPEND, row)
         except psycopg.errors.UndefinedTable:
-            # Two that create it at once: one of them is told that it is there already.
-            with contextlib.suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            with contextlib.suppress(*THERE):
                 db.execute(TABLE)
             done = db.execute(APPEND, row)
         if done.rowcount == 1:
