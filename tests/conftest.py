@@ -92,10 +92,10 @@ def pytest_terminal_summary(
     reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
     for line in sorted(line for one in reports for key, line in one.user_properties if key == "shown"):
         terminalreporter.write_line(line)
-    if path := os.environ.get("LBMIGRATE_FAILED"):
+    if log := os.environ.get("LBMIGRATE_FAILED"):
         names = [one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])]
-        with Path(path).open("a") as file:
-            file.writelines(f"{name}\n" for name in dict.fromkeys(names))
+        with Path(log).open("a") as out:
+            out.writelines(f"{name}\n" for name in dict.fromkeys(names))
     if left_out := config.stash.get(LEFT_OUT, {}):
         for file, count in sorted(left_out.items()):
             terminalreporter.write_line(f"left out: {file}: {count}")

@@ -2,9 +2,10 @@
 
 import signal
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -140,6 +141,22 @@ def test_a_knot_without_a_journal_directory_is_tried_again_then_held_then_gone_o
         restarted(one, line, "")
         one.ok("resume")
         one.at_50()
+
+
+def test_a_powerdns_whose_database_is_locked_is_tried_again_then_held_then_gone_on_with(tmp_path: Path) -> None:
+    """It answers queries, and fails every update."""
+    with rig(tmp_path, on("pdns_server"), watched=False, soak_limit="1s") as one:
+        one.at_50()
+        database = next((tmp_path / "dns" / "primary").glob("*.db"))
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            said = give(one, "run")
+        assert said.code == 4, said.err
+        assert "SERVFAIL" in said.line
+        assert one.served() == both(one)
+        one.ok("resume")
+        one.ok("shift", "--weight", "100", "--force")
+        assert one.served() == [[one.b]] * 2
 
 
 @each

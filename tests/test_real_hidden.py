@@ -12,8 +12,8 @@ from test_real_signed import about_zones
 from lbmigrate.dns import transfer
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied
+from lbmigrate.lab.nameserver import answers
 from lbmigrate.lab.process import Process, freeport
-from lbmigrate.lab.realdns import answers
 from lbmigrate.model import Applied, Held, Records, RRset, Served
 from lbmigrate.spec import Dns, Transfer, Tsig
 from lbmigrate.value import replace

@@ -1,14 +1,10 @@
 """Every TSIG algorithm on each server that knows it, and servers that have IPv6 addresses only."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
-import dns.exception
-import dns.message
-import dns.query
 import pytest
-from servers import KEY, ORIGIN, program
+from servers import KEY, ORIGIN
 from test_real_signed import about_zones
 from test_rfc2136 import WWW, claimed, originals
 
@@ -16,8 +12,8 @@ from lbmigrate.dns import transfer
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Unreachable
 from lbmigrate.lab.dns import SOFTWARE
-from lbmigrate.lab.process import Process, freeport
-from lbmigrate.lab.realdns import ADDRESS, Named
+from lbmigrate.lab.nameserver import ADDRESS
+from lbmigrate.lab.realdns import Named
 from lbmigrate.lab.transfer import Key
 from lbmigrate.model import Applied, Served
 from lbmigrate.spec import Dns, Tsig
@@ -84,52 +80,23 @@ def test_bind_knows_no_truncated_algorithm_by_its_name_and_the_message_says_so(
 # ---------------------------------------------------------------- IPv6 only
 
 
-SIX = "::1"
-CONFIG = """
-key "lbm" {{ algorithm hmac-sha256; secret "{secret}"; }};
-options {{
-  directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
-  listen-on {{ none; }}; listen-on-v6 port {port} {{ ::1; }};
-  recursion no; dnssec-validation no; empty-zones-enable no; notify no;
-}};
-controls {{ }};
-zone "lab.test" {{ type primary; file "zone"; allow-transfer {{ key "lbm"; }}; allow-update {{ key "lbm"; }}; }};
-"""
-
-
-def answers(port: int) -> bool:
-    try:
-        return bool(dns.query.udp(dns.message.make_query(ORIGIN, "SOA"), SIX, 0.3, port).answer)
-    except (dns.exception.Timeout, OSError):
-        return False
-
-
-@contextmanager
-def six(directory: Path) -> Iterator[int]:
-    """The port of a BIND that listens on ::1 alone."""
-    port = freeport(SIX)
-    (directory / "zone").write_text(ZONE)
-    (directory / "named.conf").write_text(CONFIG.format(secret=KEY.secret, directory=directory, port=port))
-    process = Process([program("named"), "-g", "-n", "1", "-c", str(directory / "named.conf")], directory / "named.log")
-    process.start()
-    try:
-        process.wait(lambda: answers(port), 20)
-        yield port
-    finally:
-        process.stop()
-
-
-def test_a_server_with_an_ipv6_address_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", SOFTWARE)
+def test_a_server_with_an_ipv6_address_alone(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TSIG", KEY.secret)
-    with six(tmp_path) as port:
-        at = f"[{SIX}]:{port}"
-        entry = Dns("rfc2136", ORIGIN, SIX, port, Tsig("lbm", "hmac-sha256", "env:TSIG"), nameservers=(at,))
+    server = SOFTWARE[kind](tmp_path, ORIGIN, KEY, address="::1")
+    try:
+        server.primary(ZONE)
+        entry = Dns(
+            "rfc2136", ORIGIN, "::1", server.port, Tsig("lbm", "hmac-sha256", "env:TSIG"), nameservers=(server.at,)
+        )
         cycle(entry)
         assert len(list(transfer.records(entry))) == 4
         other = replace(entry, tsig=Tsig("other", "hmac-sha256", "env:TSIG"))
         with closing(Rfc2136(other, 2.0, 2.0)) as zone, pytest.raises(Denied) as denied:
             zone.read([WWW])
-        assert f"asking {at}" in str(denied.value)
+        assert f"asking {server.at}" in str(denied.value)
+    finally:
+        server.stop()
     with closing(Rfc2136(entry, 2.0, 2.0)) as zone, pytest.raises(Unreachable) as gone:
         zone.read([WWW])
-    assert f"asking {at} over TCP" in str(gone.value)
+    assert f"asking {server.at} over TCP" in str(gone.value)

@@ -6,8 +6,8 @@ import dns.message
 import dns.query
 from servers import HOST, ORIGIN, program
 
+from lbmigrate.lab.nameserver import answers
 from lbmigrate.lab.process import Process, freeport
-from lbmigrate.lab.realdns import answers
 from lbmigrate.lab.transfer import Key, transfer
 
 KEYS = {

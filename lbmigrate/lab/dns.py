@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lbmigrate.lab import realdns
+from lbmigrate.lab import nameserver, realdns
 from lbmigrate.lab.process import Process, environment, freeport, write_private
 from lbmigrate.lab.realknot import Knot
 from lbmigrate.lab.realpdns import Pdns
@@ -46,7 +46,7 @@ class DnsParts:
         host, _, port = self.nameservers[role == "secondary"].rpartition(":")
         process = self.processes[role]
         process.start()
-        process.wait(lambda: realdns.answers(host, int(port), self.origin, authoritative=True), START_SECONDS)
+        process.wait(lambda: nameserver.answers(host, int(port), self.origin, authoritative=True), START_SECONDS)
 
     def cleanup(self, stop: Callable[[], None]) -> None:
         """Something else to be stopped."""
@@ -79,8 +79,8 @@ def start_dns(
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     wanted = _Wanted(directory, zone_text, origin, key, secondary, lag, resolver, software, signed)
-    ports = [freeport(realdns.ADDRESS) for _ in range(1 + secondary)]
-    parts = DnsParts(origin, key, tuple(f"{realdns.ADDRESS}:{port}" for port in ports))
+    ports = [freeport(nameserver.ADDRESS) for _ in range(1 + secondary)]
+    parts = DnsParts(origin, key, tuple(f"{nameserver.ADDRESS}:{port}" for port in ports))
     try:
         (_real if real else _embedded)(wanted, parts, ports)
     except BaseException:
@@ -131,7 +131,7 @@ def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
     parts.also("primary", first.process)
     first.primary(wanted.zone_text, _told(wanted, parts, ports[1]) if wanted.secondary else None, signed=wanted.signed)
     if wanted.signed:
-        first.process.wait(lambda: realdns.signed(realdns.ADDRESS, ports[0], origin), START_SECONDS)
+        first.process.wait(lambda: nameserver.signed(nameserver.ADDRESS, ports[0], origin), START_SECONDS)
     if wanted.secondary:
         second = kind(directory / "secondary", origin, wanted.key, ports[1])
         parts.also("secondary", second.process)
@@ -141,7 +141,7 @@ def _real(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
             second.secondary(ports[0])
         second.process.wait(lambda: _follows(wanted, ports), START_SECONDS)
     if wanted.resolver:
-        anchors = realdns.anchors(realdns.ADDRESS, ports[0], origin) if wanted.signed else ()
+        anchors = nameserver.anchors(nameserver.ADDRESS, ports[0], origin) if wanted.signed else ()
         unbound = realdns.Unbound(directory / "resolver", origin, parts.nameservers, anchors=anchors)
         parts.also("resolver", unbound.process)
         unbound.start()
@@ -158,5 +158,5 @@ def _told(wanted: _Wanted, parts: DnsParts, secondary: int) -> int:
 
 
 def _follows(wanted: _Wanted, ports: list[int]) -> bool:
-    there = realdns.signed if wanted.signed else realdns.serves
-    return all(there(realdns.ADDRESS, port, wanted.origin) for port in ports)
+    there = nameserver.signed if wanted.signed else nameserver.serves
+    return all(there(nameserver.ADDRESS, port, wanted.origin) for port in ports)

@@ -11,18 +11,11 @@ import threading
 import time
 from pathlib import Path
 
-import dns.exception
-import dns.flags
-import dns.message
 import dns.name
-import dns.query
 
-from lbmigrate.lab.process import Process, freeport, write_private
-from lbmigrate.lab.transfer import Key
+from lbmigrate.lab.nameserver import ADDRESS, ASK_SECONDS, START_SECONDS, Nameserver, answers
+from lbmigrate.lab.process import Process, freeport, program, write_private
 
-ADDRESS = "127.0.0.1"
-ASK_SECONDS = 0.3
-START_SECONDS = 20.0
 POLL_SECONDS = 0.05
 QR_BIT = 0x80
 
@@ -30,7 +23,7 @@ NAMED = """
 key "{key.name}" {{ algorithm {key.algorithm}; secret "{key.secret}"; }};
 options {{
   directory "{directory}"; pid-file none; lock-file none; session-keyfile "{directory}/session.key";
-  listen-on port {port} {{ {address}; }}; listen-on-v6 {{ none; }};
+  {listen}
   recursion no; dnssec-validation no; empty-zones-enable no; minimal-responses yes;
   allow-query {{ any; }};
   notify {notify}; notify-delay 0; serial-query-rate 1000; startup-notify-rate 1000;
@@ -73,16 +66,11 @@ stub-zone:
 """
 
 
-class Named:
-    """One named. `at` is its "host:port"."""
+class Named(Nameserver):
+    """One named."""
 
-    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None) -> None:
-        self.port = port or freeport(ADDRESS)
-        self.at = f"{ADDRESS}:{self.port}"
-        self._directory = directory
-        self._origin = origin
-        self._key = key
-        self.process = Process(["named", "-g", "-n", "1", "-c", str(directory / "named.conf")], directory / "named.log")
+    def _argv(self) -> list[str]:
+        return [program("named"), "-g", "-n", "1", "-c", str(self._directory / "named.conf")]
 
     def primary(self, zone_text: str, notify: int | None = None, signed: bool = False) -> None:
         """Start as primary of `zone_text`, updates and transfers by the key; NOTIFY goes to port `notify`."""
@@ -99,27 +87,23 @@ class Named:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._start(role, "no")
 
+    def _listen(self) -> str:
+        where = f"port {self.port} {{ {self.address}; }};"
+        if ":" in self.address:
+            return f"listen-on {{ none; }}; listen-on-v6 {where}"
+        return f"listen-on {where} listen-on-v6 {{ none; }};"
+
     def _start(self, role: str, notify: str) -> None:
         text = NAMED.format(
             key=self._key,
             directory=self._directory,
-            port=self.port,
-            address=ADDRESS,
+            listen=self._listen(),
             notify=notify,
             origin=self._origin,
             role=role,
         )
         write_private(self._directory / "named.conf", text)
         self.restart()
-
-    def restart(self) -> None:
-        """Start it, again after it was killed too, with the zone that it has, and wait until it answers."""
-        self.process.start()
-        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=True), START_SECONDS)
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.stop()
 
 
 class Unbound:
@@ -217,38 +201,3 @@ class Notifier:
         self._thread.join()
         self._socket.close()
         self._listener.close()
-
-
-def anchors(address: str, port: int, origin: str) -> tuple[str, ...]:
-    """The zone's DNSKEY records, as the server gives them now; none while it is not signed."""
-    query = dns.message.make_query(origin, "DNSKEY", use_edns=0, payload=4096)
-    try:
-        reply = dns.query.tcp(query, address, ASK_SECONDS, port)
-    except (dns.exception.Timeout, OSError, EOFError):
-        return ()
-    return tuple(f"{rrset.name} IN DNSKEY {one}" for rrset in reply.answer for one in rrset)
-
-
-def serves(address: str, port: int, origin: str) -> bool:
-    """Whether the server gives the zone's SOA with authority."""
-    return answers(address, port, origin, authoritative=True)
-
-
-def signed(address: str, port: int, origin: str) -> bool:
-    """Whether the server gives keys, and the zone's SOA with a signature."""
-    query = dns.message.make_query(origin, "SOA", want_dnssec=True)
-    try:
-        reply = dns.query.tcp(query, address, ASK_SECONDS, port)
-    except (dns.exception.Timeout, OSError, EOFError):
-        return False
-    return len(reply.answer) > 1 and bool(anchors(address, port, origin))
-
-
-def answers(address: str, port: int, origin: str, authoritative: bool) -> bool:
-    """Whether the server gives the zone's SOA, with AA where that is asked for."""
-    query = dns.message.make_query(origin, "SOA")
-    try:
-        reply = dns.query.udp(query, address, ASK_SECONDS, port)
-    except (dns.exception.Timeout, OSError):
-        return False
-    return bool(reply.answer) and (not authoritative or bool(reply.flags & dns.flags.AA))

@@ -1,10 +1,7 @@
 """Real Knot DNS as a child process: knotd as primary or secondary of one zone."""
 
-from pathlib import Path
-
-from lbmigrate.lab.process import Process, freeport, program, run, write_private
-from lbmigrate.lab.realdns import ADDRESS, START_SECONDS, answers
-from lbmigrate.lab.transfer import Key
+from lbmigrate.lab.nameserver import Nameserver
+from lbmigrate.lab.process import program, run, write_private
 
 ALLOWED = "action: [update, transfer]"
 
@@ -37,17 +34,11 @@ zone:
 """
 
 
-class Knot:
-    """One knotd. `at` is its "host:port"."""
+class Knot(Nameserver):
+    """One knotd."""
 
-    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None) -> None:
-        self.port = port or freeport(ADDRESS)
-        self.at = f"{ADDRESS}:{self.port}"
-        self._directory = directory
-        self._origin = origin
-        self._key = key
-        argv = [program("knotd"), "-c", str(directory / "knot.conf")]
-        self.process = Process(argv, directory / "knot.log")
+    def _argv(self) -> list[str]:
+        return [program("knotd"), "-c", str(self._directory / "knot.conf")]
 
     def primary(
         self,
@@ -77,7 +68,7 @@ class Knot:
     def _start(self, other: int, allowed: str, role: str, server: str) -> None:
         text = KNOT.format(
             directory=self._directory,
-            address=ADDRESS,
+            address=self.address,
             port=self.port,
             key=self._key,
             other=other,
@@ -89,15 +80,6 @@ class Knot:
         write_private(self._directory / "knot.conf", text)
         self.restart()
 
-    def restart(self) -> None:
-        """Start it, again after it was killed too, and wait until it answers."""
-        self.process.start()
-        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=True), START_SECONDS)
-
     def control(self, *words: str) -> str:
         """What knotc says to these words. Raises Failed."""
         return run(program("knotc"), "-c", str(self._directory / "knot.conf"), "--blocking", *words)
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.stop()

@@ -5,8 +5,8 @@ import sqlite3
 from pathlib import Path
 
 from lbmigrate.errors import Failed
-from lbmigrate.lab.process import Process, freeport, program, run, write_private
-from lbmigrate.lab.realdns import ADDRESS, START_SECONDS, answers
+from lbmigrate.lab.nameserver import ADDRESS, Nameserver
+from lbmigrate.lab.process import program, run, write_private
 from lbmigrate.lab.transfer import Key
 
 # Debian's folder, and that of the packages by PowerDNS.
@@ -18,7 +18,7 @@ launch=gsqlite3
 gsqlite3-database={database}
 local-address={address}
 local-port={port}
-allow-dnsupdate-from=127.0.0.0/8
+allow-dnsupdate-from=127.0.0.0/8,::1
 allow-axfr-ips=
 zone-cache-refresh-interval=0
 gsqlite3-dnssec=yes
@@ -31,17 +31,15 @@ daemon=no
 """
 
 
-class Pdns:
-    """One pdns_server. `at` is its "host:port"."""
+class Pdns(Nameserver):
+    """One pdns_server; `database` is its file."""
 
-    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None) -> None:
-        self.port = port or freeport(ADDRESS)
-        self.at = f"{ADDRESS}:{self.port}"
-        self._directory = directory
-        self._origin = origin
-        self._key = key
+    def __init__(self, directory: Path, origin: str, key: Key, port: int | None = None, address: str = ADDRESS) -> None:
+        super().__init__(directory, origin, key, port, address)
         self.database = directory / "pdns.db"
-        self.process = Process([program("pdns_server"), f"--config-dir={directory}"], directory / "pdns.log")
+
+    def _argv(self) -> list[str]:
+        return [program("pdns_server"), f"--config-dir={self._directory}"]
 
     def primary(
         self, zone_text: str, notify: int | None = None, settings: str = UNCACHED, signed: bool = False
@@ -85,7 +83,7 @@ class Pdns:
     def _configure(self, settings: str) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         text = PDNS.format(
-            directory=self._directory, database=self.database, address=ADDRESS, port=self.port, settings=settings
+            directory=self._directory, database=self.database, address=self.address, port=self.port, settings=settings
         )
         write_private(self._directory / "pdns.conf", text)
 
@@ -106,15 +104,6 @@ class Pdns:
         """What pdnsutil says to these words. Raises Failed."""
         return run(program("pdnsutil"), f"--config-dir={self._directory}", *words)
 
-    def restart(self) -> None:
-        """Start it, again after it was killed too, and wait until it answers."""
-        self.process.start()
-        self.process.wait(lambda: answers(ADDRESS, self.port, self._origin, authoritative=True), START_SECONDS)
-
     def control(self, *words: str) -> str:
         """What pdns_control says to these words. Raises Failed."""
         return run(program("pdns_control"), f"--config-dir={self._directory}", *words)
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.stop()
