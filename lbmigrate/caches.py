@@ -38,12 +38,18 @@ Clock = tuple[Answer, ...]
 
 
 def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
-    """The clock after one poll that ended at `at`. An error changes the text alone: silence is not a new answer."""
-    known = {(one.server, *one.key): one for one in clock}
+    """The clock after one poll that ended at `at`. An error changes the text alone: silence is not a new answer.
+
+    A poll that found everything as it was gives the very clock that it was given.
+    """
+    known = {(one.server, one.view, one.name, one.rtype): one for one in clock}
+    same = True
     for now in served:
         key = (now.server, now.view, now.name, now.rtype)
-        known[key] = _next(known.get(key), now, at)
-    return tuple(known[key] for key in sorted(known))
+        before = known.get(key)
+        known[key] = _next(before, now, at)
+        same = same and known[key] is before
+    return clock if same else tuple(known[key] for key in sorted(known))
 
 
 def _next(before: Answer | None, now: Served, at: float) -> Answer:
@@ -51,6 +57,8 @@ def _next(before: Answer | None, now: Served, at: float) -> Answer:
         base = before or Answer(now.server, now.name, now.rtype, 0, None, view=now.view)
         return replace(base, error=now.error)
     old_until = before.old_until if before else 0.0
+    if before and before.rdatas == now.rdatas and before.ttl == now.ttl and not before.error:
+        return before
     if before and before.rdatas is not None and (before.rdatas, before.ttl) != (now.rdatas, now.ttl):
         old_until = max(old_until, at + before.ttl)
     return Answer(now.server, now.name, now.rtype, now.ttl or 0, now.rdatas, old_until, view=now.view)

@@ -131,11 +131,11 @@ class State:
 def fold(state: State, entries: Iterable[Entry]) -> State:
     """The state after more entries."""
     for entry in entries:
-        state = replace(_one(state, entry), seq=entry.n, at=entry.at)
-        if state.by == entry.by:
-            state = replace(state, lease=entry.at + LEASE)
-        if not isinstance(entry.event, Saw | Took | Left):
-            state = replace(state, last=type(entry.event).__name__, last_at=entry.at)
+        after = _one(state, entry)
+        lease = entry.at + LEASE if after.by == entry.by else after.lease
+        said = not isinstance(entry.event, Saw | Took | Left)
+        last, last_at = (type(entry.event).__name__, entry.at) if said else (after.last, after.last_at)
+        state = replace(after, seq=entry.n, at=entry.at, lease=lease, last=last, last_at=last_at)
     return state
 
 

@@ -9,7 +9,7 @@ from lbmigrate.facts import alike, differences, lagging, turned_at
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
-from lbmigrate.parts import Parts, Ring
+from lbmigrate.parts import Parts
 from lbmigrate.plan import Soak, Write, found, questions, wanted
 from lbmigrate.settled import settled
 from lbmigrate.value import replace
@@ -42,8 +42,10 @@ def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake:
     longest = AWAITED if before else CALM
     pause = EAGER if before and state.at - (state.seen.lag_since or state.at) < CALM else longest
     while True:
-        state = _polled(parts, state)
-        if lagging(state) != before or wake() or wait(pause):
+        polled = _polled(parts, state)
+        changed = polled is not state and lagging(polled) != before
+        state = polled
+        if changed or wake() or wait(pause):
             return state
         pause = min(pause * 1.3, longest)
 
@@ -54,7 +56,7 @@ def _polled(parts: Parts, state: State) -> State:
     for index, zone in enumerate(parts.zones):
         answers = [one for types, names in questions(state.plan, index) for one in zone.served(names, types)]
         clock = caches.note(clock, settled(state.known, answers), parts.clock.now())
-    return replace(state, seen=replace(state.seen, clock=clock))
+    return state if clock is state.seen.clock else replace(state, seen=replace(state.seen, clock=clock))
 
 
 def _soaked(state: State, seconds: float, at: float) -> float:
@@ -70,7 +72,7 @@ class Tally:
     def __init__(self, parts: Parts, state: State) -> None:
         spec, seen = state.soft.gate, state.seen
         rates = [state.soft.probes[channel.probe].rate for channel in parts.channels]
-        self._parts, self._state = parts, state
+        self._parts, self._state, self._proven = parts, state, state.proven
         self._gate = Gate(spec, rates, seen.gate)
         self._fresh = seen.stage != state.stage
         if self._fresh:
@@ -79,22 +81,24 @@ class Tally:
         self._counts = {name: {"ok": 0, "failed": 0, "own": 0} for name in SIDES}
         self._why = {"a": seen.a.why, "b": seen.b.why}
         self._controls = [0, 0]
+        self._turned = self._turning()
 
     def sample(self, sample: Sample) -> bool:
         """Take one sample; True when the slice should end, because something just became known."""
         if isinstance(sample, ControlSeen):
             self._controls[not sample.ok] += 1
             return False
-        before = self._turning()
+        before = self._turned
         self._side("a", sample.channel, sample.a)
         self._side("b", sample.channel, sample.b)
         self._runs[sample.channel].append("oabx"[(not sample.a.ok) + 2 * (not sample.b.ok)])
-        if self._state.proven:
+        if self._proven:
             self._gate.pair(sample.channel, not sample.a.ok, not sample.b.ok)
-        return self._turning() != before
+        self._turned = self._turning()
+        return self._turned != before
 
     def _side(self, name: SideName, channel: int, result: Result) -> None:
-        if name == "a" or self._state.proven or self._state.back:  # what B failed before it stood is no verdict on it
+        if name == "a" or self._proven or self._state.back:  # what B failed before it stood is no verdict on it
             self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
         self._counts[name]["ok" if result.ok else "failed"] += 1
         self._counts[name]["own"] += result.answered
@@ -104,7 +108,7 @@ class Tally:
     def _turning(self) -> tuple[object, ...]:
         """What ends a slice when it changes."""
         rings = self._parts.rings
-        verdicts = tuple(_state_of(ring) for name in SIDES for ring in rings[name])
+        verdicts = [ring.verdict() for name in SIDES for ring in rings[name]]
         passed = isinstance(self._state.step, Soak) and self._gate.passed
         return (*verdicts, self._gate.alarmed, passed)
 
@@ -135,10 +139,6 @@ class Tally:
         counts = self._counts[name]
         rings = tuple(ring.text(at) for ring in self._parts.rings[name])
         return replace(before, recent=rings, why=self._why[name], **counts)
-
-
-def _state_of(ring: Ring) -> str:
-    return "unknown" if not ring.full() else "bad" if ring.bad() else "ok"
 
 
 def _run_lengths(outcomes: list[str]) -> str:

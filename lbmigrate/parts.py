@@ -1,7 +1,7 @@
 """What the engine works with: the drivers of one migration, and the clock. The simulation brings its own."""
 
 from collections import deque
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lbmigrate.model import Balancer, Channel, Prober, SideName, Zone
 
@@ -37,13 +37,11 @@ class Ring:
         """As the journal has it: "1" ok, "0" failed, oldest first."""
         return "".join("1" if ok else "0" for when, ok in self._seen if at - when <= self.AGE)
 
-    def bad(self) -> bool:
-        """At least half of a full ring failed."""
-        return len(self._seen) == self.SIZE and 2 * self._failed >= self.SIZE
-
-    def full(self) -> bool:
-        """Enough probes for a verdict."""
-        return len(self._seen) == self.SIZE
+    def verdict(self) -> Literal["ok", "bad", "unknown"]:
+        """Bad while at least half of a full ring failed; unknown until it is full."""
+        if len(self._seen) < self.SIZE:
+            return "unknown"
+        return "bad" if 2 * self._failed >= self.SIZE else "ok"
 
 
 class Parts:

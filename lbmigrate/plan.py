@@ -361,6 +361,12 @@ def questions(plan: Plan, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str, 
 
     A name that a LUA record may answer for is also asked for its fence, which alone tells which record that is.
     """
+    return _questions(Same(plan), zone)
+
+
+@lru_cache(maxsize=64)
+def _questions(same: Same, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    plan: Plan = same.thing  # type: ignore[assignment]
     entry = plan.bound.dns[zone]
     found: dict[tuple[str, ...], list[str]] = {}
     for held, way in zip(plan.originals, plan.ways, strict=True):
