@@ -226,13 +226,18 @@ def postgres_folder() -> Path:
     return folders[-1] if folders else Path(program("postgres")).resolve().parent
 
 
+def ministack(directory: Path, port: int, service: str) -> Process:
+    """An emulator of one service of AWS, on the loopback only; not started yet."""
+    env = {**os.environ, "BIND_HOST": HOST, "GATEWAY_PORT": str(port), "SERVICES": service}
+    return Process([sys.executable, "-m", "ministack"], directory / "ministack.log", env)
+
+
 class DynamoServer:
-    """ministack with DynamoDB alone, on the loopback only."""
+    """ministack with DynamoDB alone."""
 
     def __init__(self, directory: Path) -> None:
         self.port = freeport(HOST)
-        env = {**os.environ, "BIND_HOST": HOST, "GATEWAY_PORT": str(self.port), "SERVICES": "dynamodb"}
-        self.process = Process([sys.executable, "-m", "ministack"], directory / "ministack.log", env)
+        self.process = ministack(directory, self.port, "dynamodb")
         self._count = 0
         once = Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=10)
         self.client = boto3.client(

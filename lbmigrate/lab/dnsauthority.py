@@ -40,18 +40,18 @@ class Authority:
     """Answers for one zone. `zone` is None in a secondary that has not yet transferred it (SERVFAIL).
 
     `changed` is called with the zone and the message's bytes before an update is answered; `notified` when a
-    secondary is told that the zone has changed. A secondary refuses updates.
+    secondary is told that the zone has changed. A secondary refuses updates. Without a key nobody may transfer.
     """
 
     def __init__(
         self,
         zone: Zone | None,
-        key: dns.tsig.Key,
+        key: dns.tsig.Key | None = None,
         changed: Callable[[Zone, bytes], None] | None = None,
         notified: Callable[[], None] | None = None,
     ) -> None:
         self.zone = zone
-        self._keyring = {key.name: key}
+        self._keyring = {key.name: key} if key else {}
         self._changed = changed
         self._notified = notified
         self._ready: dict[bytes, Iterator[bytes]] = {}
@@ -118,13 +118,13 @@ class Authority:
             return response.to_wire(max_size=size, prefer_truncation=True, want_shuffle=False)
 
         if tcp or query.had_tsig:
-            return render(_draw(found.weights) if found.weights else 0)
+            return render(_draw(found.weights) if found.drawn else 0)
         return query.id.to_bytes(2, "big") + next(self._keep(wire[2:], render, found))
 
     def _keep(self, question: bytes, render: Callable[[int], bytes], found: dnszone.Answer) -> Iterator[bytes]:
         if len(self._ready) >= MOST_READY:
             self._ready.clear()
-        if found.weights:
+        if found.drawn:
             self._ready[question] = _draws(render, found.weights)
         else:
             self._ready[question] = _turns(render, max((len(one) for one in found.answer), default=1))
@@ -183,14 +183,14 @@ def _turns(render: Callable[[int], bytes], most: int) -> Iterator[bytes]:
     yield from cycle(wires)
 
 
-def _draws(render: Callable[[int], bytes], weights: tuple[int, ...]) -> Iterator[bytes]:
-    """The responses with each record alone, without their ids, drawn by weight for ever."""
+def _draws(render: Callable[[int], bytes], weights: tuple[float, ...]) -> Iterator[bytes]:
+    """The responses with each RRset alone, without their ids, drawn by weight for ever."""
     wires = [render(number)[2:] for number in range(len(weights))]
     while True:
         yield wires[_draw(weights)]
 
 
-def _draw(weights: tuple[int, ...]) -> int:
+def _draw(weights: tuple[float, ...]) -> int:
     return random.choices(range(len(weights)), weights)[0]
 
 
@@ -207,9 +207,8 @@ def _fill(query: Message, found: dnszone.Answer, turn: int) -> Message:
     if found.aa:
         response.flags |= dns.flags.AA
     response.answer = [_turned(one, turn) for one in found.answer]
-    if found.weights:
-        drawn = found.answer[-1]
-        response.answer[-1] = dns.rrset.from_rdata(drawn.name, drawn.ttl, list(drawn)[turn])
+    if found.drawn:
+        response.answer.append(found.drawn[turn])
     response.authority = list(found.authority)
     response.additional = list(found.additional)
     return response

@@ -17,8 +17,8 @@ class Unreadable(Exception):
     """Code that is not understood."""
 
 
-def choices(records: Rdataset, rtype: RdataType) -> tuple[Rdataset, tuple[int, ...]] | None:
-    """The addresses of that type and the weight of each; None where no record is for the type. Raises Unreadable."""
+def choices(records: Rdataset, rtype: RdataType) -> tuple[tuple[Rdataset, ...], tuple[int, ...]] | None:
+    """Each address of that type, and its weight; None where no record is for the type. Raises Unreadable."""
     for rdata in records:
         assert isinstance(rdata, GenericRdata)
         found = lua.read(lua.text(rdata.data))
@@ -26,6 +26,6 @@ def choices(records: Rdataset, rtype: RdataType) -> tuple[Rdataset, tuple[int, .
             raise Unreadable
         family, shares = found
         if family == rtype.name:
-            addresses = dns.rdataset.from_text("IN", family, records.ttl, *(one for _, one in shares))
+            addresses = tuple(dns.rdataset.from_text("IN", family, records.ttl, one) for _, one in shares)
             return addresses, tuple(weight for weight, _ in shares)
     return None

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import dns.asyncquery
 import dns.exception
@@ -61,10 +61,17 @@ class Plan:
     notify: tuple[str, ...] = ()
 
 
+class Answering(Protocol):
+    """Whatever has responses to DNS messages; `Authority` says what they are."""
+
+    def datagram(self, wire: bytes) -> bytes | None: ...
+    def stream(self, wire: bytes) -> list[bytes]: ...
+
+
 class Datagrams(asyncio.DatagramProtocol):
     """UDP: one message in, at most one out."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Answering) -> None:
         self._answer = authority.datagram
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -79,7 +86,7 @@ class Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(answer, addr)
 
 
-async def converse(authority: Authority, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def converse(authority: Answering, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One TCP connection, any number of messages, answered in order (RFC 7766), until it or the server ends."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         while True:
@@ -209,7 +216,7 @@ async def serve(plan: Plan, ready: Callable[[], None]) -> None:
         loop.add_signal_handler(sig, ended.set)
     secondary = Secondary(plan) if plan.primary else None
     authority = secondary.authority if secondary else primary(plan)
-    transport, server = await _listen(authority, *split(plan.listen))
+    transport, server = await listen(authority, *split(plan.listen))
     following = loop.create_task(secondary.follow()) if secondary else None
     ready()
     await ended.wait()
@@ -219,7 +226,8 @@ async def serve(plan: Plan, ready: Callable[[], None]) -> None:
     transport.close()
 
 
-async def _listen(authority: Authority, host: str, port: int) -> tuple[asyncio.BaseTransport, asyncio.Server]:
+async def listen(authority: Answering, host: str, port: int) -> tuple[asyncio.BaseTransport, asyncio.Server]:
+    """Both sockets of one name server. Raises Failed when one cannot be bound."""
     loop = asyncio.get_running_loop()
     try:
         server = await asyncio.start_server(partial(converse, authority), host, port)

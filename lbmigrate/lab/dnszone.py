@@ -4,6 +4,7 @@ Names are matched exactly, then by wildcard below the closest encloser (RFC 4592
 something lies beneath it (an empty non-terminal) has no data, but it does exist. Nothing here is signed (no DNSSEC).
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import dns.flags
@@ -21,7 +22,7 @@ from dns.rrset import RRset
 
 from lbmigrate.errors import Usage
 from lbmigrate.lab.dnslua import LUA, Unreadable, choices
-from lbmigrate.value import replace, value
+from lbmigrate.value import value
 
 Node = dict[RdataType, Rdataset]
 Nodes = dict[Name, Node]
@@ -30,12 +31,24 @@ WILDCARD = dns.name.Name([b"*"])
 LONGEST_CHAIN = 16
 
 
-class Zone:
-    """One version of a zone. Never changed after it was made: an update makes the next one."""
+@value
+class Draw:
+    """Of these RRsets each answer holds one, as often as its weight says; the weights do not add up to 0."""
 
-    def __init__(self, origin: Name, nodes: Nodes) -> None:
+    rdatasets: tuple[Rdataset, ...]
+    weights: tuple[float, ...]
+
+
+class Zone:
+    """One version of a zone. Never changed after it was made: an update makes the next one.
+
+    `draws`: what stands in place of the RRset that `nodes` has there (Route 53's weighted sets).
+    """
+
+    def __init__(self, origin: Name, nodes: Nodes, draws: Mapping[tuple[Name, RdataType], Draw] | None = None) -> None:
         self.origin = origin
         self.nodes = nodes
+        self.draws = draws or {}
 
     @cached_property
     def names(self) -> frozenset[Name]:
@@ -92,7 +105,7 @@ def from_zone(zone: dns.zone.Zone) -> Zone:
 class Answer:
     """The content of a response; `aa` is False for a referral alone.
 
-    `weights`: of the last RRset each response has one record, drawn as often as its weight says (a LUA record).
+    `drawn`: each response ends with one of these RRsets, as often as its weight says (a LUA record, weighted sets).
     """
 
     rcode: Rcode
@@ -100,7 +113,8 @@ class Answer:
     answer: tuple[RRset, ...] = ()
     authority: tuple[RRset, ...] = ()
     additional: tuple[RRset, ...] = ()
-    weights: tuple[int, ...] = ()
+    drawn: tuple[RRset, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
@@ -111,31 +125,43 @@ def look(zone: Zone, name: Name, rtype: RdataType) -> Answer:
             return Answer(Rcode.NOERROR, answer=tuple(chain)) if chain else Answer(Rcode.REFUSED, aa=False)
         if cut := _cut(zone, name):
             return _referral(zone, cut, tuple(chain))
-        node = _node(zone, name)
+        owner = _owner(zone, name)
+        node = zone.nodes.get(owner, {}) if owner else {}
         try:
-            found, weights = _matching(node, name, rtype)
+            draw = _draw(zone, owner, node, rtype)
         except Unreadable:
             return Answer(Rcode.SERVFAIL)
+        if draw:
+            drawn = tuple(rrset(name, one) for one in draw.rdatasets)
+            return Answer(Rcode.NOERROR, answer=tuple(chain), drawn=drawn, weights=draw.weights)
+        found = _matching(node, name, rtype)
         if found or RdataType.CNAME not in node:
-            return replace(_final(zone, name, chain, found), weights=weights)
+            return _final(zone, name, chain, found)
         chain.append(rrset(name, node[RdataType.CNAME]))
         name = node[RdataType.CNAME][0].target
     return Answer(Rcode.SERVFAIL, answer=tuple(chain))
 
 
-def _matching(node: Node, name: Name, rtype: RdataType) -> tuple[list[RRset], tuple[int, ...]]:
-    """The RRsets asked for, and the weights where one record of it is to be drawn."""
-    if LUA in node and rtype in (RdataType.A, RdataType.AAAA) and (drawn := choices(node[LUA], rtype)):
-        return [rrset(name, drawn[0])], drawn[1]
+def _draw(zone: Zone, owner: Name | None, node: Node, rtype: RdataType) -> Draw | None:
+    """What is to be drawn from; an alias with weights is the answer to any type. Raises Unreadable."""
+    if owner is None:
+        return None
+    if LUA in node and rtype in (RdataType.A, RdataType.AAAA) and (found := choices(node[LUA], rtype)):
+        return Draw(*found)
+    return zone.draws.get((owner, rtype)) or zone.draws.get((owner, RdataType.CNAME))
+
+
+def _matching(node: Node, name: Name, rtype: RdataType) -> list[RRset]:
+    """The RRsets asked for."""
     plain = {kind: held for kind, held in node.items() if kind != LUA}
     wanted = plain.values() if rtype == RdataType.ANY else [plain[rtype]] if rtype in plain else []
-    return [rrset(name, rdataset) for rdataset in wanted], ()
+    return [rrset(name, rdataset) for rdataset in wanted]
 
 
 def _final(zone: Zone, name: Name, chain: list[RRset], found: list[RRset]) -> Answer:
     if found:
         return Answer(Rcode.NOERROR, answer=(*chain, *found))
-    there = name in zone.names or _wildcard(zone, name) is not None
+    there = _owner(zone, name) is not None
     return Answer(Rcode.NOERROR if there else Rcode.NXDOMAIN, answer=tuple(chain), authority=(_negative(zone),))
 
 
@@ -146,20 +172,15 @@ def _negative(zone: Zone) -> RRset:
     return soa
 
 
-def _node(zone: Zone, name: Name) -> Node:
-    if name in zone.nodes:
-        return zone.nodes[name]
-    return _wildcard(zone, name) or {}
-
-
-def _wildcard(zone: Zone, name: Name) -> Node | None:
-    """What `*.<closest encloser>` holds, for a name that does not exist itself (RFC 4592, section 3.3.1)."""
+def _owner(zone: Zone, name: Name) -> Name | None:
+    """Itself, or, for a name that does not exist, `*.<closest encloser>` (RFC 4592, section 3.3.1)."""
     if name in zone.names:
-        return None
+        return name
     encloser = name.parent()
     while encloser not in zone.names:
         encloser = encloser.parent()
-    return zone.nodes.get(WILDCARD.concatenate(encloser))
+    wildcard = WILDCARD.concatenate(encloser)
+    return wildcard if wildcard in zone.nodes else None
 
 
 def _cut(zone: Zone, name: Name) -> Name | None:
