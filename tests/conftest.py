@@ -9,14 +9,19 @@ import signal
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from servers import KEY, KINDS, ZONE, Server
 
 if TYPE_CHECKING:
     from stores import DynamoServer, PostgresServer
+    from taps import Tap
+
+    from lbmigrate.dns.rfc2136 import Rfc2136
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("untimed")
@@ -101,6 +106,51 @@ def pytest_terminal_summary(
             terminalreporter.write_line(f"left out: {file}: {count}")
         needs = ", ".join(sorted(MISSING))
         terminalreporter.write_line(f"left out: {sum(left_out.values())} tests (needs {needs})", yellow=True)
+
+
+EVERY = [pytest.param(kind, marks=[] if kind == "embedded" else [pytest.mark.real]) for kind in KINDS]
+
+
+@pytest.fixture(scope="module", params=EVERY)
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Each kind of name server, once a module; with the module's own ZONE where it has one."""
+    zone = getattr(request.module, "ZONE", ZONE)
+    one = KINDS[request.param](tmp_path_factory.mktemp(request.param), zone)
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def server(running: Server) -> Iterator[Server]:
+    """A name server with the zone as in its file; what a test changes is put back."""
+    before = running.records()
+    yield running
+    running.restore(before)
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' key, and one that is wrong, where their configs look for them."""
+    monkeypatch.setenv("TSIG", KEY.secret)
+    monkeypatch.setenv("WRONG", "d3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmctd3Jvbmc=")
+
+
+@pytest.fixture
+def zone(server: Server) -> Iterator["Rfc2136"]:
+    """The driver for that server's zone."""
+    from zones import driver
+
+    with closing(driver(server.port)) as zone:
+        yield zone
+
+
+@pytest.fixture
+def tap(server: Server) -> Iterator["Tap"]:
+    """A proxy before that server."""
+    from taps import Tap
+
+    with closing(Tap(server.port)) as tap:
+        yield tap
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
-from servers import HOST, KEY, ORIGIN, ZONE, Server, named, secondary
+from servers import HOST, ORIGIN, ZONE, Server, named, secondary
 from taps import Fake
 
 from lbmigrate.dns import nameservers
@@ -23,14 +23,11 @@ from lbmigrate.model import Applied, Records, Served
 from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
 
+pytestmark = pytest.mark.usefixtures("secret")
+
 WWW, DUAL, BIG = "www.lab.test.", "dual.lab.test.", "big.lab.test."
 MANY = tuple(sorted(f"198.51.100.{i}" for i in range(1, 91)))
 ALL = ZONE + "".join(f"big A {address}\n" for address in MANY)
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
 
 
 def driver(port: int, *servers: str, timeout: float = 2.0) -> Rfc2136:

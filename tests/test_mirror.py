@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from servers import KEY, KINDS, ORIGIN, ZONE, Server
-from test_rfc2136 import driver
+from zones import driver
 
 from lbmigrate.dns import reader
 from lbmigrate.dns.rfc2136 import Rfc2136

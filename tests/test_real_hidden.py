@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from servers import HOST, KEY, ORIGIN, program
 from test_dns_served import eventually
-from test_real_signed import about_zones
+from zones import about_zones
 
 from lbmigrate.dns import transfer
 from lbmigrate.dns.rfc2136 import Rfc2136

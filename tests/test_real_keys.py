@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from servers import KEY, ORIGIN
-from test_real_signed import about_zones
-from test_rfc2136 import WWW, claimed, originals
+from zones import WWW, about_zones, claimed, originals
 
 from lbmigrate.dns import transfer
 from lbmigrate.dns.rfc2136 import Rfc2136

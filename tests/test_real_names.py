@@ -2,14 +2,13 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 
 import dns.message
 import dns.query
 import dns.rdatatype
 import pytest
 from servers import HOST, KEY, KINDS, ORIGIN, ZONE, Server
-from test_rfc2136 import B, claimed, driver, moved, originals
+from zones import B, claimed, moved, originals
 
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import LbmigrateError
@@ -19,6 +18,8 @@ from lbmigrate.model import Applied, Side
 from lbmigrate.plan import build
 from lbmigrate.spec import Bound, Dns, Stage, Tsig
 from lbmigrate.undo import commands
+
+pytestmark = pytest.mark.usefixtures("secret")
 
 SPELLED = ["WWW.Both", "Www.DIFFERS", "CamelCase"]
 ESCAPED = [
@@ -49,17 +50,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     one = KINDS[request.param](tmp_path_factory.mktemp(request.param), ZONE + NAMES)
     yield one
     one.stop()
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
-
-
-@pytest.fixture
-def zone(server: Server) -> Iterator[Rfc2136]:
-    with closing(driver(server.port)) as zone:
-        yield zone
 
 
 def spelled(server: Server) -> list[str]:

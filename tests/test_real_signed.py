@@ -10,19 +10,14 @@ from migrations import NEEDS, SCENARIO, rig
 from servers import HOST, KEY, ZONE, Server
 from signed import SIGNED, answered, inline, pdns, plain, signed
 from taps import Tap, conditional, is_update, send
-from test_rfc2136 import DUAL, WWW, claimed, driver, moved, originals
+from zones import DUAL, WWW, about_zones, claimed, driver, moved, originals
 
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied
 from lbmigrate.model import Applied, NotApplied
 from lbmigrate.value import replace
 
-pytestmark = pytest.mark.real("named", "knotd", "pdns_server")
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
+pytestmark = [pytest.mark.real("named", "knotd", "pdns_server"), pytest.mark.usefixtures("secret")]
 
 
 @pytest.fixture(scope="module", params=SIGNED)
@@ -54,11 +49,6 @@ def persistent(zone: Rfc2136) -> None:
     """Claim. While BIND is still signing, what was read is old before it is claimed: it is read and claimed again."""
     while isinstance(zone.swap(old := zone.read([WWW]), claimed(old)), NotApplied):
         pass
-
-
-def about_zones(zone: Rfc2136, *names: str) -> list[str]:
-    """What `check` says but for what the tests' key, which may write all, may do beyond the names."""
-    return [line for line in zone.check(names) if not line.startswith("key lbm ")]
 
 
 def test_the_zone_comes_back_and_no_byte_sent_again_changes_it(server: Server) -> None:

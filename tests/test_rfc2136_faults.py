@@ -9,7 +9,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from servers import HOST, KEY, ORIGIN, ZONE, Server, named
+from servers import HOST, ORIGIN, ZONE, Server, named
 from taps import Fake
 
 from lbmigrate import dns as drivers
@@ -19,13 +19,10 @@ from lbmigrate.model import Applied, Fence, Held, NotApplied, Records, RRset, Un
 from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
 
+pytestmark = pytest.mark.usefixtures("secret")
+
 WWW = "www.lab.test."
 SOA = "ns1.lab.test. hostmaster.lab.test. 100 3600 600 86400 60"
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
 
 
 def driver(port: int, tsig: bool = True, nameservers: tuple[str, ...] = ()) -> Rfc2136:

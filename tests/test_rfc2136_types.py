@@ -8,7 +8,7 @@ import pytest
 from dns.rdata import GenericRdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
-from servers import HOST, KEY, KINDS, ZONE, Server, pdns, secondary
+from servers import HOST, KINDS, ZONE, Server, pdns, secondary
 
 from lbmigrate import lua
 from lbmigrate import plan as plans
@@ -21,6 +21,8 @@ from lbmigrate.plan import Plan, Target, Write
 from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Dns, Stage, Tsig
 from lbmigrate.value import replace
+
+pytestmark = pytest.mark.usefixtures("secret")
 
 TYPED = (
     ZONE
@@ -58,11 +60,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     running.edit(lambda message: message.add("_dns.lab.test.", 300, "SVCB", "1 lb-a.lab.test. alpn=dot"))
     yield running
     running.stop()
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
 
 
 def entry(server: Server, scheme: str = "auto") -> Dns:

@@ -24,6 +24,8 @@ from lbmigrate.lab.transfer import fetch
 from lbmigrate.spec import Dns, Transfer, Tsig
 from lbmigrate.value import replace
 
+pytestmark = pytest.mark.usefixtures("secret")
+
 TSIG = Tsig("lbm", "hmac-sha256", "env:TSIG")
 APEX = name_of(ORIGIN).to_wire() or b""
 LONG = ".".join(["x" * 60] * 3) + "." + "y" * 50
@@ -81,11 +83,6 @@ ZONES = {
     "pdns": ZONE + COMMON,
     "embedded": ZONE + COMMON.split("hi HINFO")[0],
 }
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
 
 
 def entry(port: int, **changed: object) -> Dns:

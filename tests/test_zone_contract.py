@@ -12,51 +12,20 @@ import dns.message
 import dns.query
 import dns.update
 import pytest
-from servers import HOST, KEY, KINDS, ORIGIN, Server
+from servers import HOST, ORIGIN, Server
 from taps import Tap, is_update, send
-from test_rfc2136 import DUAL, WWW, claimed, driver, moved, now_of, originals
+from zones import DUAL, WWW, claimed, driver, moved, now_of, originals
 
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Failed, Refused
 from lbmigrate.model import Applied, Held, NotApplied, Records, RRset, Served, Unknown
 from lbmigrate.value import replace
 
+pytestmark = pytest.mark.usefixtures("secret")
+
 ALIAS, WILD, FOUR = "alias.lab.test.", "*.wild.lab.test.", "four.lab.test."
 NEIGHBOUR = RRset("www.example.", "A", 300, ("192.0.2.10",))
 Change = Callable[[dns.update.UpdateMessage], None]
-EVERY = [pytest.param(kind, marks=[] if kind == "embedded" else [pytest.mark.real]) for kind in KINDS]
-
-
-@pytest.fixture(scope="module", params=EVERY)
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = KINDS[request.param](tmp_path_factory.mktemp(request.param))
-    yield one
-    one.stop()
-
-
-@pytest.fixture
-def server(running: Server) -> Iterator[Server]:
-    """A server with the zone as in its file; what a test changes is put back."""
-    before = running.records()
-    yield running
-    running.restore(before)
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TSIG", KEY.secret)
-
-
-@pytest.fixture
-def zone(server: Server) -> Iterator[Rfc2136]:
-    with closing(driver(server.port)) as zone:
-        yield zone
-
-
-@pytest.fixture
-def tap(server: Server) -> Iterator[Tap]:
-    with closing(Tap(server.port)) as tap:
-        yield tap
 
 
 def before_the_update(tap: Tap, server: Server, change: Change) -> None:

@@ -12,6 +12,7 @@ server:
   {server}
 database:
   storage: {directory}
+  journal-db-mode: asynchronous
 key:
   - id: {key.name}
     algorithm: {key.algorithm}

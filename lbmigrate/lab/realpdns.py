@@ -16,6 +16,7 @@ UNCACHED = "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0"
 PDNS = """
 launch=gsqlite3
 gsqlite3-database={database}
+gsqlite3-pragma-synchronous=0
 local-address={address}
 local-port={port}
 allow-dnsupdate-from=127.0.0.0/8,::1
