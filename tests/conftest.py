@@ -4,6 +4,7 @@ Without LBMIGRATE_MISSING nothing is left out: a test whose server is not instal
 programs that it could not install; the tests that need them are deselected, counted and named at the end.
 """
 
+import json
 import os
 import signal
 import tomllib
@@ -27,7 +28,8 @@ settings.register_profile("untimed", deadline=None)  # how long an example takes
 settings.load_profile("untimed")
 
 MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
-LEFT_OUT = pytest.StashKey[dict[str, int]]()
+LEFT_OUT = pytest.StashKey[list[str]]()
+RESULTS = os.environ.get("LBMIGRATE_RESULTS")  # a file that keeps how every test ended: what tests/matrix.py reads
 ROOT = Path(__file__).parent.parent
 
 
@@ -64,20 +66,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out := [item for item in items if _lacks(item)]:
         items[:] = [item for item in items if not _lacks(item)]
         config.hook.pytest_deselected(items=out)
-        config.stash[LEFT_OUT] = dict(Counter(item.path.name for item in out))
+        config.stash[LEFT_OUT] = [f"{item.path.name}::{item.nodeid.partition('::')[2]}" for item in out]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of xdist hands its count to the process that prints."""
+    """A worker of xdist hands its list to the process that prints."""
+    left_out = session.config.stash.get(LEFT_OUT, [])
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, {})
+        session.config.workeroutput["left_out"] = left_out
+    else:
+        for test in left_out:
+            keep(test, "left out")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """The process that prints gets every worker's reports; of a test that passed only its own is kept."""
+    if report.when == "call" or not report.passed:
+        keep(report.nodeid, "left out" if report.skipped else report.outcome)
+
+
+def keep(test: str, outcome: str) -> None:
+    """Write down how a test ended, where that is asked for. Runs of several phases add to one file."""
+    if RESULTS and "PYTEST_XDIST_WORKER" not in os.environ:
+        with open(RESULTS, "a") as file:
+            file.write(json.dumps({"id": test, "outcome": outcome}) + "\n")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
     """Every worker collects everything, so each reports the same: one is kept."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
-    output: dict[str, dict[str, int]] = getattr(node, "workeroutput", {})
+    output: dict[str, list[str]] = getattr(node, "workeroutput", {})
     if output.get("left_out"):
         config.stash[LEFT_OUT] = output["left_out"]
 
@@ -101,11 +120,11 @@ def pytest_terminal_summary(
         names = [one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])]
         with Path(log).open("a") as out:
             out.writelines(f"{name}\n" for name in dict.fromkeys(names))
-    if left_out := config.stash.get(LEFT_OUT, {}):
-        for file, count in sorted(left_out.items()):
+    if left_out := config.stash.get(LEFT_OUT, []):
+        for file, count in sorted(Counter(test.partition("::")[0] for test in left_out).items()):
             terminalreporter.write_line(f"left out: {file}: {count}")
         needs = ", ".join(sorted(MISSING))
-        terminalreporter.write_line(f"left out: {sum(left_out.values())} tests (needs {needs})", yellow=True)
+        terminalreporter.write_line(f"left out: {len(left_out)} tests (needs {needs})", yellow=True)
 
 
 EVERY = [pytest.param(kind, marks=[] if kind == "embedded" else [pytest.mark.real]) for kind in KINDS]

@@ -16,6 +16,7 @@ import dns.rcode
 import dns.update
 
 from lbmigrate.dns.records import type_of
+from lbmigrate.dns.records import rdatas_of, type_of
 from lbmigrate.errors import Failed
 from lbmigrate.lab.process import Process, freeport
 from lbmigrate.lab.process import program as program
@@ -23,6 +24,7 @@ from lbmigrate.lab.process import run as run
 from lbmigrate.lab.realknot import Knot
 from lbmigrate.lab.realpdns import Pdns
 from lbmigrate.lab.transfer import Key, transfer
+from lbmigrate.model import RRset
 
 HOST = "127.0.0.1"
 ORIGIN = "lab.test."
@@ -127,7 +129,7 @@ def _rewrite(message: dns.update.UpdateMessage, touched: set[tuple[str, ...]], b
     for line in before:
         name, ttl, _, rtype, rdata = line.split(" ", 4)
         if (name, rtype) in touched:
-            message.add(name, int(ttl), rtype, rdata)
+            message.add(name, int(ttl), *rdatas_of(RRset(name, rtype, int(ttl), (rdata,))))
 
 
 NAMED = """

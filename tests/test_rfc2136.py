@@ -405,7 +405,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("origin", ["test.", "www.lab.test."])
-def test_a_wrong_zone_is_told_with_the_zone_found(server: Server, origin: str) -> None:
+def test_another_zone_is_refused_with_the_zone_found(server: Server, origin: str) -> None:
     with closing(driver(server.port, origin=origin)) as zone, pytest.raises(Denied) as seen:
         zone.read([WWW])
     assert ("lab.test., not www.lab.test." if origin == WWW else " test.") in str(seen.value)
