@@ -15,7 +15,6 @@ import dns.query
 import dns.rcode
 import dns.update
 
-from lbmigrate.dns.records import type_of
 from lbmigrate.dns.records import rdatas_of, type_of
 from lbmigrate.errors import Failed
 from lbmigrate.lab.process import Process, freeport
