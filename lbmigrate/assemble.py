@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from lbmigrate import balancers, dns, probe
+from lbmigrate import balancers, dns, gather, probe
 from lbmigrate.errors import Refused
 from lbmigrate.model import FAMILIES, Held, Served, Zone
 from lbmigrate.parts import Parts
@@ -36,7 +36,9 @@ def parts(config: Config) -> Parts:
     channels = probe.channels(soft.probes, bound.a.addresses, bound.b.addresses, ("A", "AAAA"))
     prober = probe.make(soft.probes, channels, bound.a.addresses, bound.b.addresses, soft.controls)
     sides = (balancers.make(bound.a, "a"), balancers.make(bound.b, "b"))
-    return Parts(zones(config), *sides, prober, channels, WallClock())
+    made = Parts(zones(config), *sides, prober, channels, WallClock())
+    made.search = gather.left
+    return made
 
 
 def survey(bound: Bound, found: tuple[Zone, ...]) -> tuple[Held, ...]:

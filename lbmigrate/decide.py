@@ -20,7 +20,8 @@ Known weak spots. Caches are trusted to honour TTLs: what stretches them shows o
 clock's witness is the primary's signed time; without TSIG there is none. Verdicts need 20 probes in 10 s, so a
 rate under two pairs a second a channel never gives one: the migration then holds, and says so. A stop is fenced by
 nothing but a last look at the journal: a worker that stands still between the two may stop a side that another
-attempt has come to need. The intent to stop A is therefore where the way back ends.
+attempt has come to need. The intent to stop A is therefore where the way back ends. Names beyond the plan that still
+end at A hold its stop only where the zone may be transferred; elsewhere only its idle proof guards them.
 """
 
 from typing import Literal, assert_never
@@ -35,8 +36,10 @@ from lbmigrate.facts import (
     idle,
     idle_at,
     lagging,
+    searched,
     serve_limit,
     soak,
+    stopping,
     turned,
     turned_at,
     verdict,
@@ -50,6 +53,7 @@ SLICE = 5.0  # seconds of watching in one observation; below the lease, so that 
 PROVE_LIMIT = 60.0  # seconds for B to become as healthy as A and to answer alike, before `start` refuses
 SKEW_LIMIT = 60.0  # seconds between our clock and the primary's; TSIG itself allows 300 (RFC 8945 section 10)
 TRIES = 3  # unknown outcomes in a row before it is called a hold
+SHOWN = 3  # names in one line
 
 
 @value
@@ -165,7 +169,7 @@ def _held(s: State, step: Step, trouble: Hold) -> Next:
 
 def _trouble(s: State, step: Step) -> Hold | None:
     judged = s.proven and not s.retired and not _mending(step)
-    return _world(s, step) or (_sides(s, step) if judged else None) or _undecided(s, step)
+    return _world(s, step) or (_sides(s, step) if judged else None) or _left_at_a(s) or _undecided(s, step)
 
 
 def _mending(step: Step) -> bool:
@@ -204,6 +208,20 @@ def _sides(s: State, step: Step) -> Hold | None:
     return None
 
 
+def _left_at_a(s: State) -> Hold | None:
+    """Names that the plan does not move, such as those added since: they would lead to an A that is gone."""
+    search = s.seen.search
+    if not stopping(s):
+        return None
+    if search.why:
+        return Hold("unsearched", f"whether other names still end at A cannot be seen: {search.why}")
+    if not search.left:
+        return None
+    names = ", ".join(search.left[:SHOWN]) + (", …" if len(search.left) > SHOWN else "")
+    what = f"{len(search.left)} name(s) that the plan does not move end at A: {names}"
+    return Hold("left", f"{what}; point them to B or delete them, or retire A all the same: lbmigrate finish --force")
+
+
 def _undecided(s: State, step: Step) -> Hold | None:
     if isinstance(step, Soak) and not evidence(s, step) and (begun := turned_at(s)) is not None:
         deadline = max(begun, s.patience_from) + soak(s, step) + s.soft.soak_limit
@@ -237,8 +255,8 @@ def _forward(s: State, step: Step) -> Next:
                 return Wait(s.at + SLICE, "fresh proof that B is good before the weight moves")
             return _effect(s, step)
         case Stop():
-            ready = idle(s, step.side)  # proven anew after a crash, too: a side that has gone meanwhile is idle
-            return _effect(s, step) if ready else Wait(s.at + SLICE, "fresh proof that A is idle")
+            ready = idle(s, step.side) and (searched(s) or not stopping(s))  # proven anew after a crash, too
+            return _effect(s, step) if ready else Wait(s.at + SLICE, f"fresh proof that {step.side.upper()} is idle")
         case Turn():
             return _turn(s, step)
         case Soak():
@@ -329,6 +347,8 @@ def _drain(s: State, step: Drain) -> Next:
         return Note(Passed(step, f"{name} still serves {', '.join(side.clients) or 'clients'}: it is left running"))
     if not idle(s, step.side):
         return Wait(max(idle_at(s, side), s.at + 0.5), f"{name} to be idle")
+    if stopping(s) and not searched(s):
+        return Wait(s.at + SLICE, "a search of the zones for names that still end at A")
     if step.side == "a" and s.soft.retire.approve and not s.approved:
         return Wait(s.at + SLICE, "approval to retire A: lbmigrate approve")
     return Note(Passed(step))

@@ -131,6 +131,19 @@ class SideSeen:
 
 
 @value
+class Search:
+    """The zones looked through for names that still end at A, at `at`: `left` are those beyond the plan.
+
+    `closed`: zones that nobody may transfer, so that they were not looked through; `why`: it came to nothing.
+    """
+
+    at: float = 0.0
+    left: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    why: str = ""
+
+
+@value
 class Seen:
     """What all looks of this attempt add up to, at `at`. `stage` numbers the entry that began the present stage.
 
@@ -160,6 +173,7 @@ class Seen:
     shows: tuple[int, tuple[Held, ...]] | None = None
     unreadable: str = ""
     skew: float | None = None
+    search: Search = Search()
 
 
 @value

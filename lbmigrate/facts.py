@@ -8,9 +8,10 @@ from lbmigrate.caches import turned_at as caches_turned_at
 from lbmigrate.events import SideSeen
 from lbmigrate.fold import LEASE, State
 from lbmigrate.model import Held, SideName
-from lbmigrate.plan import Soak, found, wanted
+from lbmigrate.plan import Drain, Soak, Stop, found, wanted
 
 RING = 20  # probes that a verdict needs
+SEARCHED = 60.0  # seconds for which a search of the zones is good enough to stop A on
 
 Verdict = Literal["ok", "bad", "unknown"]
 
@@ -86,6 +87,18 @@ def idle(s: State, name: SideName) -> bool:
         return s.forced and name == "a"
     recent = sum(count for at, count in side.quiet if at > s.at - s.soft.retire.idle_for)
     return s.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
+
+
+def stopping(s: State) -> bool:
+    """A is to be stopped once it is idle, by the plan and not by force: a name that still ends there would be lost."""
+    here = isinstance(s.step, Drain | Stop) and s.step.side == "a"
+    counted = s.seen.a.up is True and s.seen.a.requests is not None  # an A without counters is left running
+    return here and counted and turned(s) and not (s.soft.retire.keep or s.forced)
+
+
+def searched(s: State) -> bool:
+    """The zones were looked through a moment ago for names that still end at A."""
+    return not s.seen.search.why and s.at - s.seen.search.at <= SEARCHED
 
 
 def expected(state: State, names: Iterable[Held]) -> dict[tuple[str, str], list[Held]]:

@@ -24,6 +24,7 @@ from lbmigrate.events import (
     Opened,
     Passed,
     Saw,
+    Search,
     Seen,
     Started,
     Took,
@@ -318,7 +319,7 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
         case "finish":
             steps = plans.finished(s.plan, s.steps)
             ending = s.cursor >= len(s.steps) - len(plans.ending(s.plan))
-            s = replace(s, finishing=True, forced=ask.force, approved=True)
+            s = replace(s, finishing=True, forced=ask.force, approved=True, hold=None, patience_from=entry.at)
             return s if ending else _listed(s, entry, steps)
         case "pause":
             return replace(s, paused=True)
@@ -365,7 +366,7 @@ def _resumed(s: State, entry: Entry, ask: Asked) -> State:
         paused=False,
         hold=None,
         patience_from=entry.at,
-        seen=replace(s.seen, drift=()),
+        seen=replace(s.seen, drift=(), search=Search()),
     )
 
 

@@ -9,6 +9,7 @@ from lbmigrate.discover import CNAME, WILDCARD, Beside, Contents, Found, Name, R
 from lbmigrate.dns import transfer
 from lbmigrate.dns.records import name_of, rdatas_of, text_of
 from lbmigrate.errors import Denied, Drifted, Refused, Usage
+from lbmigrate.events import Search
 from lbmigrate.model import RRset
 from lbmigrate.plan import entries, names_in
 from lbmigrate.spec import Bound
@@ -129,6 +130,19 @@ def bound_names(bound: Bound, zones: Sequence[str]) -> tuple[str, ...]:
     if not chosen:
         raise Refused(f"names: discover: nothing in {', '.join(zones)} ends at A; see: lbmigrate discover")
     return tuple(map(text, chosen))
+
+
+def left(bound: Bound) -> Search:
+    """The names that end at A by a record of their own, beyond those that `bound` moves. Raises Unreachable."""
+    parts, closed = [], []
+    for index, entry in enumerate(bound.dns):
+        try:
+            parts.append(_by_transfer(bound, index))
+        except Denied:
+            closed.append(f"{entry.zone} (view {entry.view})" if entry.view else entry.zone)
+    moved = {wire(name) for name in bound.names}
+    found = [one.name for one in findings(parts, bound.a)[0] if one.fate in ("move", "stuck") and one.name not in moved]
+    return Search(left=tuple(map(text, dict.fromkeys(found))), closed=tuple(closed))
 
 
 def fenced(bound: Bound, zones: Sequence[str]) -> tuple[str, ...]:

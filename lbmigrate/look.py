@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused
-from lbmigrate.events import Saw, SideSeen
-from lbmigrate.facts import alike, differences, lagging, turned_at
+from lbmigrate.events import Saw, Search, SideSeen
+from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, stopping, turned_at
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
@@ -17,6 +17,8 @@ from lbmigrate.value import replace
 EAGER = 0.01  # seconds between two polls of the servers just after a write
 AWAITED = 0.25  # and at most while one lags: caches count from first sight, but servers limit answers a second
 CALM = 1.0  # and when nothing is awaited
+AGAIN = 10.0  # seconds between two searches of the zones while something is found there
+SELDOM = 300.0  # and while A is not idle anyway: a zone may be large
 SIDES: tuple[SideName, SideName] = ("a", "b")
 
 
@@ -33,6 +35,7 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
     state = replace(state, seen=seen, at=seen.at)
     lag = (state.seen.lag_since or seen.at) if lagging(state) else 0.0
     seen = replace(seen, lag_since=lag, soaked=_soaked(state, seconds, seen.at), **_sides(parts, state))
+    seen = replace(seen, search=_search(parts, replace(state, seen=seen, looked=True)))
     return Saw(seconds, state.by.partition(":")[0], tally.outcomes(), seen)
 
 
@@ -206,6 +209,18 @@ def _gone(state: State, now: tuple[Held, ...]) -> bool:
         found(state.plan, held, [one.key for one in now]) for held in (state.known, state.plan.originals)
     )
     return now == originals and all(one.fence is not None for one in known)
+
+
+def _search(parts: Parts, state: State) -> Search:
+    """Names that still end at A, where it is about to be stopped; as it was while that is fresh enough."""
+    before = state.seen.search
+    pace = AGAIN if before.left or before.why else SEARCHED / 2 if idle(state, "a") else SELDOM
+    if state.plan is None or not stopping(state) or state.at - before.at < pace:
+        return before
+    try:
+        return replace(parts.search(state.plan.bound), at=state.at)
+    except LbmigrateError as wrong:
+        return Search(state.at, why=str(wrong))
 
 
 # ---------------------------------------------------------------- the sides

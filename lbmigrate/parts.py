@@ -1,9 +1,12 @@
 """What the engine works with: the drivers of one migration, and the clock. The simulation brings its own."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Literal, Protocol
 
+from lbmigrate.events import Search
 from lbmigrate.model import Balancer, Channel, Prober, SideName, Zone
+from lbmigrate.spec import Bound
 
 
 class Clock(Protocol):
@@ -44,8 +47,16 @@ class Ring:
         return "bad" if 2 * self._failed >= self.SIZE else "ok"
 
 
+def _nowhere(_: Bound) -> Search:
+    return Search()
+
+
 class Parts:
-    """The drivers of one migration. Rings live as long as the process: a verdict is of now, and not inherited."""
+    """The drivers of one migration. Rings live as long as the process: a verdict is of now, and not inherited.
+
+    `search`: what still ends at A in the zones beyond the plan's names; raises what a zone transfer does. A simulated
+    zone holds no other names.
+    """
 
     def __init__(
         self,
@@ -65,4 +76,5 @@ class Parts:
             "a": tuple(Ring() for _ in channels),
             "b": tuple(Ring() for _ in channels),
         }
+        self.search: Callable[[Bound], Search] = _nowhere
         self.run = 0.0

@@ -10,7 +10,7 @@ from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Sample
 from lbmigrate.parts import Parts
 from lbmigrate.plan import attainable, names_in
-from lbmigrate.render import ttl_of, weights
+from lbmigrate.render import some, ttl_of, weights
 from lbmigrate.spec import Config
 from lbmigrate.value import value
 
@@ -30,7 +30,7 @@ def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
     found = [Finding("ok", f"config {config.path}: {len(config.bound.names)} name(s)")]
     if state.active:
         return [*found, Finding("ok", f"attempt {state.attempt} is under way; see: lbmigrate status")]
-    steps: tuple[Callable[[Parts, Config], list[Finding]], ...] = (_zones, _names, _sides, _probes)
+    steps: tuple[Callable[[Parts, Config], list[Finding]], ...] = (_zones, _names, others, _sides, _probes)
     for step in steps:
         try:
             found += step(parts, config)
@@ -64,6 +64,25 @@ def _names(parts: Parts, config: Config) -> list[Finding]:
     if during > 300:
         found.append(Finding("hint", f"a TTL of {during} s makes every stage and every undo that slow; set ttl: 60s"))
     return found
+
+
+def others(parts: Parts, config: Config) -> list[Finding]:
+    """Names at A that the plan does not move: they hold its retirement, where they can be seen."""
+    try:
+        found = parts.search(config.bound)
+    except LbmigrateError as wrong:
+        return [Finding("hint", f"whether other names end at A cannot be seen: {wrong}")]
+    said: list[Finding] = []
+    if found.left:
+        what = f"{some(found.left)} {'ends' if len(found.left) == 1 else 'end'} at A too, and A is not retired while"
+        said.append(
+            Finding("hint", f"{what} that is so: add to names:, point to B by hand, or set retire: {{keep: true}}")
+        )
+    if found.closed:
+        closed = ", ".join(found.closed)
+        what = f"{closed} cannot be transferred: other names at A are not seen, neither now nor before A is retired"
+        said.append(Finding("hint", f"{what}; to have them seen allow a key that (transfer: under dns:)"))
+    return said or [Finding("ok", "no other name in these zones ends at A")]
 
 
 def _sides(parts: Parts, config: Config) -> list[Finding]:

@@ -1,6 +1,6 @@
 """State as text and as the status document. Pure: from the journal alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
@@ -361,10 +361,11 @@ def _each_text(plan: Plan) -> list[str]:
     for one in each(plan):
         types = ", ".join(f"{rtype} {weights(can)}" for rtype, can in one["by_type"].items())
         alike.setdefault(f"{one['scheme']}: {types}", []).append(one["name"])
-    return [f"  {_some(names)}  {line}" for line, names in alike.items()]
+    return [f"  {some(names)}  {line}" for line, names in alike.items()]
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few of them, and how many more."""
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN} more"
 

@@ -326,11 +326,22 @@ def _begin(
             return _print_plan(common, chosen_plan, chosen)
         if not engine.state.active:
             parts.sides["b"].check(parts.sides["a"].describe())
+            _hint(common, parts, chosen)
             engine.begin(chosen_plan, chosen.soft, assemble.served(chosen_plan, parts.zones))
         if no_wait and engine.busy():
             raise Busy("another process is at work on this migration; see: lbmigrate status")
         _judged(engine, engine.drive(parts, goal))
     return _result(common, engine, _where(engine.state))
+
+
+def _hint(common: Common, parts: "Parts", chosen: "Config") -> None:
+    """What a beginning should know of names that stay at A."""
+    from lbmigrate.preflight import others
+    from lbmigrate.render import safe
+
+    for one in others(parts, chosen):
+        if one.level == "hint" and not common.quiet:
+            click.echo(f"hint: {safe(one.what)}", err=True)
 
 
 def tick(common: Common, seconds: float) -> int:

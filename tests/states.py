@@ -4,7 +4,7 @@ from typing import Any
 
 from lbmigrate import plan as plans
 from lbmigrate.caches import Answer
-from lbmigrate.events import Entry, Event, Seen, SideSeen, Worker
+from lbmigrate.events import Entry, Event, Search, Seen, SideSeen, Worker
 from lbmigrate.facts import Verdict
 from lbmigrate.fold import State, fold
 from lbmigrate.model import Held, Probe, RRset, Side
@@ -77,6 +77,7 @@ def seen(known: tuple[Held, ...], **changes: Any) -> Seen:
     given = {
         "at": NOW, "stage": 20, "promote": 25.0, "pairs": 400, "run": 300.0, "watched": 300.0, "soaked": 300.0,
         "a": side(), "b": side(), "controls": "ok", "clock": clock(known), "skew": 0.0,
+        "search": Search(NOW),
     }  # fmt: skip
     return Seen(**{**given, **changes})
 

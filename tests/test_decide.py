@@ -22,7 +22,7 @@ from lbmigrate.decide import (
 )
 from lbmigrate.decide import decide as rules
 from lbmigrate.errors import Drifted, OnHold, Refused
-from lbmigrate.events import Asked, Cleared, Ended, Finished, Hold, Passed, TurnedBack
+from lbmigrate.events import Asked, Cleared, Ended, Finished, Hold, Passed, Search, TurnedBack
 from lbmigrate.facts import Verdict
 from lbmigrate.fold import Flight, Standing, State
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
@@ -469,6 +469,56 @@ def test_a_begun_stop_is_proven_anew_and_a_side_that_has_gone_is_idle() -> None:
     busy, gone = {"a": side(active=3)}, {"a": side(up=False)}
     assert isinstance(decide(at(Stop("a"), weight=100, look=busy, flight=begun)), Wait)
     assert decide(at(Stop("a"), weight=100, look=gone, flight=begun)) == Do(Stop("a"))
+
+
+LATE = Search(NOW, ("late.example.com.",))
+AT_A: list[tuple[str, Search, dict[str, Any], dict[str, Any], str]] = [
+    ("nothing else ends there", Search(NOW), {}, {}, "on"),
+    ("a zone that is closed to us is no reason", Search(NOW, closed=("example.com.",)), {}, {}, "on"),
+    ("not looked through yet", Search(), {}, {}, "wait"),
+    ("not looked through since long", Search(NOW - 60.1), {}, {}, "wait"),
+    ("looked through just now", Search(NOW - 60), {}, {}, "on"),
+    ("a name was added since", LATE, {}, {}, "left"),
+    ("and draws requests", LATE, {"quiet": ((NOW, 1),)}, {}, "left"),
+    ("the zone gave no answer", Search(NOW, why="no answer"), {}, {}, "unsearched"),
+    ("the operator insists", LATE, {}, {"forced": True}, "on"),
+    ("and needs no search for that", Search(), {}, {"forced": True}, "on"),
+    ("A has gone by itself", LATE, {"up": False, "requests": None}, {}, "on"),
+]
+
+
+@pytest.mark.parametrize(("what", "search", "a", "changes", "then"), AT_A, ids=[row[0] for row in AT_A])
+def test_a_is_not_stopped_while_names_beyond_the_plan_end_there(
+    what: str, search: Search, a: dict[str, Any], changes: dict[str, Any], then: str
+) -> None:
+    del what
+    for step, on in ((Drain("a"), "Passed"), (Stop("a"), "Do")):
+        state = at(step, weight=100, look={"a": side(**a), "search": search}, **changes)
+        assert cause(decide(state)) == (on if then == "on" else then)
+
+
+def test_what_stays_at_a_is_named_with_what_to_do_and_holds_nothing_but_its_stop() -> None:
+    many = Search(NOW, tuple(f"n{number}.example.com." for number in range(5)))
+    match decide(at(Drain("a"), weight=100, look={"search": many})):
+        case Note(Hold("left", why, False)):
+            assert why.startswith("5 name(s) that the plan does not move end at A: n0.example.com., ")
+            assert "n2.example.com., …; " in why
+            assert why.endswith("lbmigrate finish --force")
+        case other:
+            pytest.fail(f"{other}")
+    assert decide(at(END, weight=100, look={"search": many})) == Note(Passed(END))
+    kept = at(Drain("a"), weight=100, look={"search": many}, soft=soft(retire=Retire(idle_for=30, keep=True)))
+    assert cause(decide(kept)) == "Passed"
+    early = {"search": many, "clock": clock(known_at(100), NOW)}
+    assert cause(decide(at(Drain("a"), weight=100, look=early))) == "wait"
+
+
+def test_a_hold_at_the_retirement_ends_by_force_and_resume_looks_anew() -> None:
+    held_up = at(Drain("a"), weight=100, look={"search": LATE}, hold=Standing("left", "why", NOW - 9999, True))
+    assert cause(decide(held_up)) == "wait"
+    assert decide(told(held_up, Asked("finish", force=True))) == Note(Passed(Drain("a")))
+    again = told(held_up, Asked("resume"))
+    assert (again.hold, cause(decide(again))) == (None, "wait")
 
 
 def test_some_requests_are_allowed_where_max_requests_says_so() -> None:

@@ -333,8 +333,8 @@ def test_finish_goes_to_100_and_on_to_the_end_on_that_word() -> None:
     state = told(at(Soak(50)), Asked("finish", force=True))
     assert state.steps[state.cursor :] == (FULL, Drain("a"), Stop("a"), RELEASE)
     assert (state.finishing, state.forced, state.approved) == (True, True, True)
-    ending = told(at(Drain("a"), weight=100), Asked("finish"))
-    assert (ending.step, ending.finishing, ending.forced) == (Drain("a"), True, False)
+    ending = told(at(Drain("a"), weight=100, hold=Standing("left", "", NOW, True)), Asked("finish"))
+    assert (ending.step, ending.finishing, ending.forced, ending.hold) == (Drain("a"), True, False, None)
 
 
 def test_pause_approve_and_resume() -> None:

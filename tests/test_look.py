@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 import pytest
-from states import NAME, at, clock, known_at
+from states import NAME, PLAN, at, clock, known_at, side
 
+from lbmigrate.errors import Unreachable
+from lbmigrate.events import Search
 from lbmigrate.lab.virtual import START, Faults, World, parts
 from lbmigrate.look import AWAITED, look
 from lbmigrate.model import Served
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Soak
+from lbmigrate.plan import Drain, Soak, Step
+from lbmigrate.spec import Bound
 from lbmigrate.value import replace
 
 OLD, NEW = (known_at(weight)[0].rrsets[0] for weight in (0, 50))
@@ -72,3 +75,68 @@ def test_where_nothing_is_awaited_the_servers_are_asked_once_a_second() -> None:
     made.zones = (zone,)  # type: ignore[assignment]
     look(made, at(Soak(50), at=START, claimed=(), look={"at": START}), START + 10, lambda: False)
     assert zone.asked == [START + second for second in range(10)]
+
+
+# ---------------------------------------------------------------- what else ends at A
+
+
+class Zones:
+    """What a search finds, and when it was asked for."""
+
+    def __init__(self, found: Search | Unreachable) -> None:
+        self.found, self.asked = found, 0
+
+    def __call__(self, bound: Bound) -> Search:
+        assert bound == PLAN.bound
+        self.asked += 1
+        if isinstance(self.found, Unreachable):
+            raise self.found
+        return self.found
+
+
+DRAIN = Drain("a")
+LATE = Search(left=("late.example.com.",))
+
+
+def searched(found: Search | Unreachable, before: Search, step: Step = DRAIN, quiet: bool = True) -> Search | None:
+    """What one look at an A that nothing but this keeps from being stopped knows of names left there; None: as before.
+
+    `quiet`: A has been idle for its whole window.
+    """
+    world = World(1, known_at(100), Faults())
+    made: Parts = parts(world, ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    made.zones = (Follows(world, START),)  # type: ignore[assignment]
+    made.search = zones = Zones(found)
+    counted = made.sides["a"].look()
+    since = ((START - 1000, 0), *(() if quiet else ((START, 5),)))
+    a = side(process=counted.process, requests=counted.requests, quiet=since)
+    known = [replace(one, old_until=START - 1000) for one in clock(known_at(50))]
+    look_ = {"clock": tuple(known), "at": START, "search": before, "a": a}
+    state = at(step, weight=100, at=START, known=known_at(50), claimed=(), look=look_)
+    after = look(made, state, START + 1, lambda: False).after.search
+    assert (after == before) is not bool(zones.asked)
+    return after if zones.asked else None
+
+
+@pytest.mark.parametrize(
+    ("before", "quiet", "again"),
+    [
+        (Search(), True, True),
+        (Search(START - 29), True, True),
+        (Search(START - 28), True, False),
+        (Search(), False, True),
+        (Search(START - 298), False, False),
+        (replace(LATE, at=START - 9), False, True),
+        (replace(LATE, at=START - 8), True, False),
+        (Search(START - 9, why="no answer"), False, True),
+    ],
+)
+def test_the_zones_are_searched_before_a_is_stopped_and_not_oftener_than_needed(
+    before: Search, quiet: bool, again: bool
+) -> None:
+    assert searched(LATE, before, quiet=quiet) == (replace(LATE, at=START + 1) if again else None)
+
+
+def test_a_search_that_comes_to_nothing_says_why_and_none_is_made_before_the_end() -> None:
+    assert searched(Unreachable("no answer"), Search()) == Search(START + 1, why="no answer")
+    assert searched(LATE, Search(), Soak(100)) is None

@@ -215,14 +215,52 @@ def test_once_begun_the_names_are_those_of_the_plan(tmp_path: Path) -> None:
         verbs._named(chosen, replace(done, outcome="rolled-back"), True)
 
 
+LATE = f"late.{ORIGIN}."
+EAGER = "from lbmigrate import look; look.AGAIN = 0.5"
+
+
 @pytest.mark.real(*NEEDS)
-def test_a_name_that_comes_after_the_start_is_not_moved_and_still_found(tmp_path: Path) -> None:
-    late = f"late.{ORIGIN}."
+def test_a_name_that_comes_after_the_start_holds_the_retiring_of_a_until_it_is_moved(tmp_path: Path) -> None:
     with rig(tmp_path, names={"discover": [ORIGIN]}) as one:
+        one.before = EAGER
         one.at_50()
-        one.edit(lambda message: message.add(late, 1, "A", one.a))
-        one.ok("run")
-        assert [name["name"] for name in one.status()["names"]] == [WWW]
-        assert one.served() == [[one.b]] * 2
-        until(lambda: one.served(late) == [[one.a]] * 2, "the name that was added, as it was added")
-        assert json.loads(one.ok("-o", "json", "discover").out)["names"] == [late]
+        one.edit(lambda message: message.add(LATE, 1, "A", one.a))
+        run = one.begin("run")
+        until(lambda: one.status()["phase"] == "held", "the hold")
+        assert f"1 name(s) that the plan does not move end at A: {LATE}; " in one.ok("status").out
+        assert [name["name"] for name in one.status()["names"]] == [WWW], "none comes in unseen"
+        assert one.served(LATE) == [[one.a]] * 2, "and none is touched"
+        one.edit(lambda message: message.replace(LATE, 1, "A", one.b))
+        assert run.end().code == 0
+        assert "hold cleared: its cause is gone" in one.texts()
+        assert "done: retire A" in one.texts()
+
+
+@pytest.mark.real(*NEEDS)
+def test_a_name_that_a_fixed_list_leaves_out_is_told_at_once_and_holds_until_forced(tmp_path: Path) -> None:
+    with rig(tmp_path, soak_limit="1s") as one:
+        one.edit(lambda message: message.add(LATE, 1, "A", one.a))
+        until(lambda: one.served(LATE) == [[one.a]] * 2, "the name at A")
+        hint = f"{LATE} ends at A too, and A is not retired while that is so: add to names:, point to B by hand"
+        assert f"hint  {hint}" in one.ok("check").out
+        assert f"hint: {hint}" in one.ok("start").err
+        said = one.give("run")
+        assert said.code == 4
+        assert f"end at A: {LATE}; point them to B or delete them, or retire A all the same: " in said.line
+        assert one.give("run").code == 4
+        assert f"hint: {LATE}" not in one.give("tick", "--for", "1s").err, "told once"
+        one.ok("finish", "--force", "--yes")
+        assert "done: retire A" in one.texts()
+
+
+@pytest.mark.real(*NEEDS)
+def test_where_no_transfer_is_allowed_it_is_said_once_and_holds_nothing(tmp_path: Path) -> None:
+    with rig(tmp_path) as one:
+        one.edit(lambda message: message.add(LATE, 1, "A", one.a))
+        secret = one.config["dns"][0]["tsig"]["secret"]
+        one.entry(transfer={"tsig": {"name": "nobody", "secret": secret}})
+        said = f"{ORIGIN}. cannot be transferred: other names at A are not seen, neither now nor before A is retired"
+        assert f"hint  {said}" in one.ok("check").out
+        assert f"hint: {said}" in one.ok("start", "--no-wait").err
+        assert said not in one.ok("run").err
+        assert "done: retire A" in one.texts()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from lbmigrate import plan as plans
-from lbmigrate.events import Asked, Ended, Seen, SideSeen, TurnedBack, Worker
+from lbmigrate.events import Asked, Ended, Search, Seen, SideSeen, TurnedBack, Worker
 from lbmigrate.fold import LEASE, State
 from lbmigrate.model import Held, Probe, RRset, Side
 from lbmigrate.spec import Bound, Dns, Retire, Soft, Stage
@@ -208,8 +208,11 @@ def plain(s: State) -> State:
 
 
 def plain_seen(seen: Seen) -> Seen:
-    """What was seen, without its counts: the gate is the simulation's part, here a verdict is picked."""
-    fields = {"gate": None, "pairs": 0, "run": LEASE, "watched": 0.0, "soaked": 0.0}
+    """What was seen, without its counts: the gate is the simulation's part, here a verdict is picked.
+
+    The zone holds no other name, so that a search of it finds nothing whenever it is made.
+    """
+    fields = {"gate": None, "pairs": 0, "run": LEASE, "watched": 0.0, "soaked": 0.0, "search": Search(NOW)}
     lag = NOW if seen.lag_since else 0.0
     return replace(seen, lag_since=lag, a=_plain_side(seen.a), b=_plain_side(seen.b), **fields)
 
