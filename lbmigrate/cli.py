@@ -143,7 +143,13 @@ NO_WAIT = click.option("--no-wait", is_flag=True, help="Return once every author
 NEAREST = click.option("--nearest", is_flag=True, help="Take the nearest attainable weight.")
 FORCE = click.option("--force", is_flag=True, help="Also where the present stage has not been judged.")
 
-_verb("check", "Prove every precondition against the real systems; change nothing.")
+_verb(
+    "check",
+    """Prove every precondition against the real systems; change nothing.
+
+    Exits 0, or with the code with which `start` would end: 1 a server or the key, 2 config or secret, 6 a precondition.
+    """,
+)
 _verb(
     "discover",
     """Every DNS name that ends at A, and what else names A: by zone transfer, changing nothing.
@@ -221,7 +227,9 @@ _verb(
     "status",
     "Where the migration stands, from the journal alone.",
     click.option("--live", is_flag=True, help="Look at the world first."),
-    click.option("--exit-code", is_flag=True, help="Say it in the exit code: 0 done, 3, 4, 5, or 8 under way."),
+    click.option(
+        "--exit-code", is_flag=True, help="0 done or none, 1 abandoned, 3 rolled back, 4 held, 5 drift, 8 under way."
+    ),
     click.option("--undo", is_flag=True, help="Print the commands that undo by hand."),
 )
 _verb("history", "The journal, readable.", click.option("--verify", is_flag=True, help="Check its hash chain."))

@@ -7,7 +7,7 @@ rollback writes; but not what it *reads* late and then sends. So the journal is 
 from collections.abc import Callable
 from typing import assert_never
 
-from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable
+from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable, Usage
 from lbmigrate.events import Ended
 from lbmigrate.facts import alike, describe, differences
 from lbmigrate.fold import State
@@ -20,7 +20,8 @@ from lbmigrate.value import replace
 def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], bool]) -> Ended:
     """Do what `step` says; `n` numbers its intent. Never raises for what the world answers: that is the outcome.
 
-    `still`: the journal says that this intent stands and is this worker's.
+    Raises Usage for what this process lacks (a secret): another one may have it. `still`: the journal says that this
+    intent stands and is this worker's.
     """
     try:
         match step:
@@ -44,6 +45,8 @@ def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], 
         return Ended(step, "unknown", str(wrong))
     except Drifted as wrong:
         return Ended(step, "drift", str(wrong))
+    except Usage:
+        raise
     except LbmigrateError as wrong:
         return Ended(step, "failed", str(wrong))
 

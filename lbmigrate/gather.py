@@ -41,26 +41,29 @@ class Discovery:
 def discover(bound: Bound, given: Sequence[str] = ()) -> Discovery:
     """Every zone under dns:; `given` and the config's own names are asked for where a transfer is not allowed.
 
-    Raises Usage (a name outside the zones), Unreachable, Denied (no transfer, and no name to ask for).
+    Raises Usage (a name outside the zones), Unreachable, Denied (no transfer, and no name to ask for, or no answer).
     """
     asked = replace(bound, names=tuple(dict.fromkeys((*bound.names, *given))))
     _within(asked)
-    parts, zones, remarks = [], [], []
+    parts, zones = [], []
+    unread: dict[str, str] = {}
     refusals: list[Denied] = []
     for index, entry in enumerate(bound.dns):
         try:
             parts.append(_by_transfer(bound, index))
             zones.append(Looked(entry.zone, entry.view, "transfer"))
         except Denied as refused:
-            part, said = _by_queries(asked, index)
+            part, untold = _by_queries(asked, index)
             parts.append(part)
-            remarks += said
-            refusals += [] if names_in(asked, index) else [refused]
+            unread |= untold
+            refusals += [refused] if untold.keys() >= {*names_in(asked, index)} else []
             zones.append(Looked(entry.zone, entry.view, "queries", str(refused)))
     if len(refusals) == len(bound.dns):
-        raise Denied(f"{refusals[0]}; or give the names to ask for: lbmigrate discover NAME …")
+        more = "" if asked.names else "; or give the names to ask for: lbmigrate discover NAME …"
+        raise Denied(f"{refusals[0]}{more}")
     found, beside = findings(parts, bound.a)
-    return Discovery(tuple(zones), found, beside, (*remarks, *_strays(asked.names, found)))
+    strays = _strays([name for name in asked.names if name not in unread], found)
+    return Discovery(tuple(zones), found, beside, (*unread.values(), *strays))
 
 
 def _by_transfer(bound: Bound, index: int) -> Contents:
@@ -68,18 +71,21 @@ def _by_transfer(bound: Bound, index: int) -> Contents:
     return part.add(transfer.records(bound.dns[index], part.wanted(transfer.EVERY)))
 
 
-def _by_queries(bound: Bound, index: int) -> tuple[Contents, list[str]]:
-    """What the names of this entry hold, and the aliases' targets in its zone. Raises Unreachable."""
+def _by_queries(bound: Bound, index: int) -> tuple[Contents, dict[str, str]]:
+    """What the names of this entry hold, and the aliases' targets in its zone; and of names not read why.
+
+    Raises Unreachable.
+    """
     zone, apex = drivers.make(bound.dns[index]), name_of(bound.dns[index].zone)
     held: list[Record] = []
-    remarks: list[str] = []
+    unread: dict[str, str] = {}
     due = [(name, 0) for name in names_in(bound, index)]
     seen = {name for name, _ in due}
     for name, hops in due:  # it grows while it is gone through
         try:
             records = [record for rrset in zone.read([name]).held[0].rrsets for record in _records(rrset)]
         except (Denied, Drifted, Refused) as wrong:
-            remarks.append(str(wrong))
+            unread[name] = str(wrong)
             continue
         held += records
         for _, rtype, _, rdata in records:
@@ -87,7 +93,7 @@ def _by_queries(bound: Bound, index: int) -> tuple[Contents, list[str]]:
             if target and target not in seen and name_of(target).is_subdomain(apex):
                 seen.add(target)
                 due.append((target, hops + 1))
-    return Contents(index, bound.a).add(held), remarks
+    return Contents(index, bound.a).add(held), unread
 
 
 def _records(rrset: RRset) -> list[Record]:

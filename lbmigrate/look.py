@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lbmigrate import caches
-from lbmigrate.errors import Drifted, LbmigrateError, Refused
+from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
 from lbmigrate.events import Saw, Search, SideSeen
 from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, stopping, turned_at
 from lbmigrate.fold import State
@@ -177,6 +177,8 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
             shows = _shows(state, index, records.held) or shows
     except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
         return {"drift": (str(wrong),)}
+    except Usage:  # a secret that this process lacks says nothing about the zone
+        raise
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
     every = bool(gone) and all(gone)

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from lbmigrate.assemble import planned, pointed, served, survey, target
-from lbmigrate.errors import LbmigrateError
+from lbmigrate.errors import LbmigrateError, Refused
 from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Sample
 from lbmigrate.parts import Parts
@@ -19,10 +20,11 @@ PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the contr
 
 @value
 class Finding:
-    """One line of `check`: ok, hint (worth a thought), no (start would refuse)."""
+    """One line of `check`: ok, hint (worth a thought), no (`start` would end with an error of this kind)."""
 
     level: Literal["ok", "hint", "no"]
     what: str
+    kind: type[LbmigrateError] = Refused
 
 
 def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
@@ -30,24 +32,27 @@ def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
     found = [Finding("ok", f"config {config.path}: {len(config.bound.names)} name(s)")]
     if state.active:
         return [*found, Finding("ok", f"attempt {state.attempt} is under way; see: lbmigrate status")]
-    steps: tuple[Callable[[Parts, Config], list[Finding]], ...] = (_zones, _names, others, _sides, _probes)
-    for step in steps:
-        try:
-            found += step(parts, config)
-        except LbmigrateError as wrong:
-            found.append(Finding("no", str(wrong)))
-    return found
+    for index in range(len(config.bound.dns)):
+        found += _tried(partial(_zone, parts, config, index))
+    if all(one.kind is Refused for one in found):  # else nothing more can be said of what the zones hold
+        found += _tried(partial(_names, parts, config)) + others(parts, config)
+    found += _tried(partial(_sides, parts, config)) + _tried(partial(_probes, parts, config))
+    return list(dict.fromkeys(found))
 
 
-def _zones(parts: Parts, config: Config) -> list[Finding]:
-    found: list[Finding] = []
-    for index, entry in enumerate(config.bound.dns):
-        names = names_in(config.bound, index)
-        where = f"{entry.zone} (view {entry.view})" if entry.view else entry.zone
-        hints = parts.zones[index].check(names)
-        found.append(Finding("ok", f"{where} at {entry.server}: the key may read it, and write what is moved"))
-        found += [Finding("hint", line) for line in hints]
-    return found
+def _tried(look: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return look()
+    except LbmigrateError as wrong:
+        return [Finding("no", str(wrong), type(wrong))]
+
+
+def _zone(parts: Parts, config: Config, index: int) -> list[Finding]:
+    entry = config.bound.dns[index]
+    where = f"{entry.zone} (view {entry.view})" if entry.view else entry.zone
+    hints = parts.zones[index].check(names_in(config.bound, index))
+    what = f"{where} at {entry.server}: the key may read it, and write what is moved"
+    return [Finding("ok", what), *[Finding("hint", line) for line in hints]]
 
 
 def _names(parts: Parts, config: Config) -> list[Finding]:

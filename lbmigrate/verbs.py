@@ -268,9 +268,10 @@ def check(common: Common) -> int:
     else:
         for one in found:
             click.echo(f"{one.level:5} {one.what}")
-    failed = [one.what for one in found if one.level == "no"]
+    failed = [one for one in found if one.level == "no"]
     if failed:
-        raise Refused(f"check: {len(failed)} precondition(s) not met: {failed[0]}")
+        more = f"check: {len(failed)} preconditions not met, the first: " if len(failed) > 1 else "check: "
+        raise failed[0].kind(f"{more}{failed[0].what}")
     return 0
 
 

@@ -55,7 +55,7 @@ class Cli:
         write_private(directory / "secret", KEY.secret)
         key = {"name": KEY.name, "secret": "file:secret"}
         entry = {"driver": "rfc2136", "zone": "lab.test", "server": HOST, "port": port, "tsig": key}
-        self.err = ""
+        self.out = self.err = ""
         self.settings: dict[str, Any] = {
             "migration": "web",
             "names": ["www.lab.test"],
@@ -74,7 +74,7 @@ class Cli:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
-        self.err = done.stderr
+        self.out, self.err = done.stdout, done.stderr
         return done.stderr if code else done.stdout
 
     def denied(self, **changed: Any) -> dict[str, Any]:
@@ -146,6 +146,20 @@ def test_where_no_transfer_is_allowed_the_names_are_asked_for(cli: Cli) -> None:
     assert "key other rejected" in seen["zones"][0]["why"]
     assert "lab.test. was not transferred" in cli.err
     assert "x.apps.lab.test. has no record of its own" in cli.err
+
+
+@pytest.mark.parametrize(("key", "code", "said"), [
+    ({"name": "other", "secret": "file:secret"}, 1, "key other rejected"),
+    ({"name": KEY.name, "secret": "env:LBMIGRATE_NOT_SET"}, 2, "the variable is not set"),
+])  # fmt: skip
+def test_a_key_that_does_not_fit_ends_every_verb_alike_and_is_told_once(
+    cli: Cli, key: dict[str, str], code: int, said: str
+) -> None:
+    dns = [{**cli.settings["dns"][0], "tsig": key}]
+    for verb in ("check", "plan", "start", "discover"):
+        assert said in cli(verb, code=code, dns=dns, names=["www.lab.test"]).splitlines()[-1], verb
+        assert "has no record" not in cli.err, "nobody knows"
+        assert cli.out.count(said) == (verb == "check"), cli.out
 
 
 # ---------------------------------------------------------------- names that are found for a plan

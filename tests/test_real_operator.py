@@ -167,6 +167,7 @@ def test_the_secret_is_in_no_output_no_journal_no_file_of_b_and_no_command_line(
         said: list[Said] = [
             one.give("-v", *words.split()) for words in ("check", "plan", "start", "shift --weight 100")
         ]
+        without_secret(one)
         said += [one.give(*words.split()) for words in ("status --undo", "-o json status", "history", "rollback --yes")]
         assert [one.code for one in said] == [0] * 8
         said.append(wrong_secret(one, canary))
@@ -177,6 +178,17 @@ def test_the_secret_is_in_no_output_no_journal_no_file_of_b_and_no_command_line(
     assert canary.encode() not in kept
     assert any(b"lbmigrate" in line for line in processes.seen)
     assert not any(canary.encode() in line for line in processes.seen)
+
+
+def without_secret(one: Rig) -> None:
+    """A command that lacks the secret ends at once, and what it lacks is no reason to hold for those that have it."""
+    right, phase = one.env, one.status()["phase"]
+    one.env = {}
+    for words in ("tick --for 1s", "run"):
+        said = one.give(*words.split())
+        assert (said.code, said.line) == (2, "secret env:CANARY: the variable is not set; export CANARY and try again")
+    assert one.status()["phase"] == phase != "held"
+    one.env = right
 
 
 def wrong_secret(one: Rig, canary: str) -> Said:
