@@ -103,7 +103,8 @@ def decide(s: State) -> Next:
     if s.flight and s.seen.shows and s.seen.shows[0] == s.flight.n:
         return Note(Ended(s.flight.step, "done", "found applied", s.seen.shows[1]))
     if s.seen.gone:
-        return Note(TurnedBack("dns", "the fence is gone and the original records are in place: rolled back elsewhere"))
+        why = "the fence is gone and the original records are in place: undone by hand, or by rollback --from-dns"
+        return Note(TurnedBack("dns", why))
     if why := _turn_back(s):
         return Note(TurnedBack("gate", why))
     if trouble := _trouble(s, s.step):

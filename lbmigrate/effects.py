@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import assert_never
 
 from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable, Usage
-from lbmigrate.events import Ended
-from lbmigrate.facts import alike, describe, differences
+from lbmigrate.events import Ended, TurnedBack
+from lbmigrate.facts import alike, describe, differences, undone
 from lbmigrate.fold import State
 from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown, Zone
 from lbmigrate.parts import Parts
@@ -88,7 +88,7 @@ def _before(state: State, step: Write, zone: Zone) -> Records:
     assert state.plan is not None
     names = state.plan.batches[step.batch].names
     surprises = any(write.batch == step.batch for _, write in state.pending[:-1]) or (
-        state.flight and state.flight.tries
+        (state.flight and state.flight.tries) or (isinstance(state.back, TurnedBack) and state.back.by == "dns")
     )
     if step.over or surprises or step.target in ("claim", "abandon"):
         return zone.read(names)
@@ -119,6 +119,8 @@ def _judged(state: State, step: Write, want: tuple[Held, ...], after: Records) -
     """A swap that was not plainly applied: ours with another TTL (the server clamps), refused for now, or drift."""
     if all(alike(one, other) and one.fence for one, other in zip(after.held, want, strict=True)):
         return Ended(step, "done", now=after.held)
+    if undone(state, after.held):
+        return Ended(step, "unknown", "the records are as before the migration, without a fence: undone by hand?")
     if drift := _drift(state, step, after):
         return Ended(step, "drift", drift)
     return Ended(step, "unknown", "the zone changed at the same moment; reading it again")

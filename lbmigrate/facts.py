@@ -124,7 +124,22 @@ def differences(state: State, now: Iterable[Held]) -> list[str]:
     now = list(now)
     may = expected(state, now)
     strange = [held for held in now if not any(alike(held, option) for option in may[held.key])]
-    return [f"{held.name} holds {describe(held)}, not {describe(may[held.key][0])}" for held in strange]
+    return [f"{held.name} holds {describe(held)}, {_instead(state, held, may[held.key][0])}" for held in strange]
+
+
+def _instead(state: State, held: Held, ours: Held) -> str:
+    """What a name does not hold; and what somebody who began to undo the migration by hand should know."""
+    by_hand = ", as before the migration (undone by hand? to undo the rest: lbmigrate rollback --restore)"
+    return f"not {describe(ours)}{by_hand if undone(state, (held,)) else ''}"
+
+
+def undone(state: State, now: tuple[Held, ...]) -> bool:
+    """Somebody put these claimed names back without this journal: no fence, and the originals in place."""
+    assert state.plan is not None
+    known, originals = (
+        found(state.plan, held, [one.key for one in now]) for held in (state.known, state.plan.originals)
+    )
+    return now == originals and all(one.fence is not None for one in known)
 
 
 def describe(held: Held) -> str:

@@ -67,7 +67,8 @@ class State:
     """Everything that `decide` may know. `stage` numbers the entry that began the present stage.
 
     `drifts`: how often somebody else's change was met in this attempt. `looked`: the present worker has looked since
-    it took over; what another one saw is no proof of now.
+    it took over; what another one saw is no proof of now. `past`: steps of former lists that were gone through, to be
+    shown after the preparation.
     """
 
     seq: int = 0
@@ -82,6 +83,7 @@ class State:
     soft: Soft = Soft(())
     steps: tuple[Step, ...] = ()
     cursor: int = 0
+    past: tuple[Step, ...] = ()
     step_at: float = 0.0
     back: TurnedBack | Asked | None = None
     flight: Flight | None = None
@@ -307,7 +309,7 @@ def _turned(s: State, entry: Entry, by: TurnedBack | Asked) -> State:
     stand = s.stood or (s.flight is not None and s.flight.step == StandUp())
     keep = isinstance(by, Asked) and by.keep_b
     steps = plans.backward(s.claimed, unsure, stand and not keep, over)
-    s = replace(s, back=by, steps=steps, cursor=0, step_at=entry.at, patience_from=entry.at)
+    s = replace(s, back=by, steps=steps, cursor=0, past=(), step_at=entry.at, patience_from=entry.at)
     return replace(s, flight=None, hold=None, paused=False)
 
 
@@ -331,7 +333,7 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
             return _turned(s, entry, ask)
         case "abandon":
             steps = plans.writes(s.claimed, "abandon", over=True)
-            return replace(s, back=ask, steps=steps, cursor=0, flight=None, hold=None, paused=False)
+            return replace(s, back=ask, steps=steps, cursor=0, past=(), flight=None, hold=None, paused=False)
         case _:
             assert_never(ask.verb)
 
@@ -344,6 +346,7 @@ def _listed(s: State, entry: Entry, steps: tuple[Step, ...]) -> State:
         s,
         steps=steps,
         cursor=s.cursor if preparing else ready,
+        past=s.past if preparing else (*s.past, *s.steps[ready : s.cursor]),
         flight=s.flight if preparing else None,
         hold=None,
         paused=False,

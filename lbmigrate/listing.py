@@ -17,7 +17,9 @@ def table(seen: Discovery) -> str:
         lines += ["", "These name A, or a name that ends there, and are not moved:"]
         lines += _columns([(text(one.name), one.rtype, safe(_what(one))) for one in seen.beside])
     count = len(names(seen.found))
-    return "\n".join([*lines, "", f"{count} name(s) to move; as a list for the config: lbmigrate discover --names"])
+    marked = "1 name has to be moved, marked `move`" if count == 1 else f"{count} names have to be moved, marked `move`"
+    end = f"{marked}; as `names:` for the config: lbmigrate discover --names" if count else "no name has to be moved"
+    return "\n".join([*lines, "", end])
 
 
 def _row(one: Found) -> tuple[str, str, str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
 from lbmigrate.events import Saw, Search, SideSeen
-from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, stopping, turned_at
+from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, stopping, turned_at, undone
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
@@ -173,7 +173,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
                 skew = records.server_time - parts.clock.now()
             drift += differences(state, records.held)
             ttls += _odd_ttls(state, records.held)
-            gone.append(_gone(state, records.held))
+            gone.append(undone(state, records.held))
             shows = _shows(state, index, records.held) or shows
     except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
         return {"drift": (str(wrong),)}
@@ -202,15 +202,6 @@ def _odd_ttls(state: State, now: tuple[Held, ...]) -> list[tuple[caches.Key, int
     known = {(*held.key, r.rtype): r.ttl for held in mine for r in held.rrsets}
     seen = {(*held.key, r.rtype): r.ttl for held in now for r in held.rrsets}
     return [(key, ttl) for key, ttl in seen.items() if known.get(key, ttl) != ttl]
-
-
-def _gone(state: State, now: tuple[Held, ...]) -> bool:
-    """Somebody rolled back without this journal: no fence, and the originals in place."""
-    assert state.plan is not None
-    known, originals = (
-        found(state.plan, held, [one.key for one in now]) for held in (state.known, state.plan.originals)
-    )
-    return now == originals and all(one.fence is not None for one in known)
 
 
 def _search(parts: Parts, state: State) -> Search:

@@ -167,7 +167,8 @@ def _unfit(bound: Bound, held: Held, how: str) -> str:
 
 
 def _choices(can: tuple[int, ...]) -> str:
-    return f"{', '.join(map(str, can))} are; set `stages:` to these, use --nearest, or give B more addresses"
+    ways = "set `stages:` to these, give `plan` and `start` --nearest, or give B more addresses"
+    return f"{', '.join(map(str, can))} are; {ways}"
 
 
 def nearest(bound: Bound, originals: tuple[Held, ...]) -> Bound:

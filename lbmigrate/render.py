@@ -41,6 +41,7 @@ from lbmigrate.plan import (
     by_type,
     entry_of,
     lowered,
+    preparation,
 )
 from lbmigrate.schemes import share
 from lbmigrate.value import replace
@@ -213,7 +214,7 @@ def following(s: State) -> str | None:
     if s.paused and not s.hold:
         return "lbmigrate resume"
     now = decide(s)
-    waits = f"wait for {now.why}" if isinstance(now, Wait) else None
+    waits = f"wait for {now.why}" if isinstance(now, Wait) and now.why else None
     left = [tell_step(step) for step in s.steps[s.cursor : s.cursor + 2]]
     return ", then ".join([waits, *left[1:]] if waits else left) or "the end"
 
@@ -223,6 +224,8 @@ def tell_step(step: Step) -> str:
     match step:
         case Write(_, "claim"):
             return "claim the names, lower the TTL"
+        case Write(_, "weight", 0):
+            return "weight 0: B is at most a standby (SRV: a larger priority number)"
         case Write(_, "weight", weight):
             return f"weight {weight}"
         case Write(_, "leave"):
@@ -284,12 +287,18 @@ def status_text(s: State, now: float | None = None) -> str:
     worker = doc["worker"]
     lines += [f"  at work   {safe(worker['host'])}, pid {worker['pid']}"] if worker and s.active else []
     if s.active:
-        lines += ["", *steps_text(s.steps, s.cursor)]
+        lines += ["", *_way(s)]
     return "\n".join(lines)
 
 
 def _known(number: object) -> object:
     return "?" if number is None else number
+
+
+def _way(s: State) -> list[str]:
+    """The list of steps, with those that the operator's `shift` or `finish` took out of it when they were done."""
+    ready = len(preparation(s.steps)) if s.past else 0
+    return steps_text((*s.steps[:ready], *s.past, *s.steps[ready:]), s.cursor + len(s.past))
 
 
 def steps_text(steps: tuple[Step, ...], cursor: int) -> list[str]:

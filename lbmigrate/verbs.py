@@ -161,8 +161,14 @@ def _named(chosen: "Config", begun: State, begins: bool) -> "Config":
     return replace(chosen, bound=replace(bound, names=gather.bound_names(bound, chosen.discover)))
 
 
-def _same_bound(state: State, chosen: "Config") -> bool:
-    return state.plan is not None and state.plan.bound == chosen.bound
+def _over(state: State, chosen: "Config") -> str:
+    """Why there is nothing to begin, or "": the migration of this very config is done."""
+    if state.outcome == "done" and state.plan is not None and state.plan.bound == chosen.bound:
+        return (
+            f"{state.migration} is done: the names lead to B; to go back swap a and b in the config,"
+            " to go on to another balancer make this b the a, and name a new b"
+        )
+    return ""
 
 
 def _judged(engine: "Engine", end: "End | None") -> None:
@@ -213,12 +219,21 @@ def _where(s: State) -> str:
     return f"{s.migration}: {phase(s)} at {s.weight} %; next: {render.following(s)}{way}"
 
 
+def _going_back(s: State) -> str:
+    from lbmigrate import render
+
+    way = "follow it: lbmigrate run, or look: lbmigrate status; when it is over begin anew: lbmigrate start"
+    return f"{s.migration}: a rollback is under way at {s.weight} %, next: {render.following(s)}; {way}"
+
+
 def _planned(engine: "Engine", parts: "Parts", chosen: "Config", nearest: bool) -> "Plan":
     """The plan of the attempt under way, or a new one for what the zones hold now."""
     from lbmigrate import assemble
 
     if engine.state.active and engine.state.plan is not None:
         return engine.state.plan
+    if over := _over(engine.state, chosen):
+        raise Refused(over)
     originals = assemble.survey(chosen.bound, parts.zones)
     found = assemble.planned(chosen.bound, originals, nearest)
     if assemble.pointed(originals) and chosen.bound.b.hostname:
@@ -254,6 +269,8 @@ def _print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
 def plan(common: Common, nearest: bool) -> int:
     """See the command line's help."""
     with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
+        if engine.state.active and engine.state.back:
+            click.echo(f"lbmigrate: {_going_back(engine.state)}; this was the plan:", err=True)
         return _print_plan(common, _planned(engine, parts, chosen, nearest), chosen)
 
 
@@ -262,6 +279,8 @@ def check(common: Common) -> int:
     from lbmigrate.preflight import findings
 
     with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
+        if over := _over(engine.state, chosen):
+            raise Refused(f"check: {over}")
         found = findings(engine.state, parts, chosen)
     if common.output == "json":
         click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found], ensure_ascii=False))
@@ -317,10 +336,8 @@ def _begin(
     from lbmigrate import assemble
 
     with _at_work(common, lines=lines, begins=True) as (engine, parts, chosen):
-        if engine.state.outcome == "done" and _same_bound(engine.state, chosen):
-            raise Refused(
-                "start: this migration is done; for the way back swap a and b in the config, then start again"
-            )
+        if engine.state.active and engine.state.back and not lines:
+            return _result(common, engine, _going_back(engine.state))
         chosen_plan = _planned(engine, parts, chosen, nearest)
         _same_plan(digest, chosen_plan)
         if dry_run:

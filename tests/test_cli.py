@@ -381,6 +381,37 @@ def test_rollback_takes_b_down_unless_it_is_kept(ground: Ground, keep: tuple[str
     assert ground.world.up["b"] is up
 
 
+@pytest.mark.parametrize("verb", ["plan", "check", "start"])
+def test_what_is_done_is_told_with_the_two_ways_on_and_not_as_strange_addresses(ground: Ground, verb: str) -> None:
+    done(ground)
+    said = one_line(ground(verb), 6)
+    assert (
+        "web is done: the names lead to B; to go back swap a and b in the config, to go on to another balancer" in said
+    )
+
+
+def test_a_start_during_a_rollback_says_so_and_how_to_follow_it(ground: Ground) -> None:
+    under_way(ground)
+    assert ground("rollback", "--yes", "--no-wait").code == 0
+    for words in (("start",), ("start", "--no-wait"), ("start", "--dry-run")):
+        said = ground(*words)
+        assert said.code == 0
+        assert said.out.startswith("web: a rollback is under way at 0 %, next: ")
+        assert said.out.endswith(
+            "follow it: lbmigrate run, or look: lbmigrate status; when it is over begin anew: lbmigrate start\n"
+        )
+    assert "a rollback is under way at 0 %" in ground("plan").err
+    assert ground("run").code == 0
+    assert ground.status()["phase"] == "rolled-back"
+
+
+def test_status_still_shows_the_stages_that_were_passed_before_a_shift(ground: Ground) -> None:
+    under_way(ground)
+    assert ground("shift", "--weight", "100").code == 0
+    listed = [line.strip() for line in ground("status").out.splitlines() if line.startswith(("  x ", "  > "))]
+    assert listed[4:] == ["x weight 50", "x soak at 50", "x weight 100", "x soak at 100", "> prove A idle"]
+
+
 def test_a_bad_b_is_exit_3_once_and_a_new_start_is_a_new_attempt(ground: Ground) -> None:
     under_way(ground)
     ground.world.sick["b"] = lambda _: 1.0

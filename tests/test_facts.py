@@ -1,7 +1,7 @@
 """What the state says about the world: verdicts, who lags, who is ours."""
 
 import pytest
-from states import BAD, NAME, NOW, OK, at, clock, known_at, rrset, seen, side, soft
+from states import BAD, NAME, NOW, OK, PLAN, at, clock, known_at, rrset, seen, side, soft
 
 from lbmigrate.events import SideSeen
 from lbmigrate.facts import (
@@ -19,6 +19,7 @@ from lbmigrate.facts import (
     serve_limit,
     turned,
     turned_at,
+    undone,
     verdict,
 )
 from lbmigrate.model import Held
@@ -163,6 +164,17 @@ def test_a_difference_is_shown_with_values_and_fence() -> None:
     (line,) = differences(at(Soak(50)), [Held(NAME, (), None)])
     assert line == f"{NAME} holds no record (no fence), not A 192.0.2.10 192.0.2.20 (fence a1/7)"
     assert describe(holding(*BOTH)) == "A 192.0.2.10 192.0.2.20 (fence a1/7)"
+
+
+def test_who_undoes_by_hand_what_is_several_messages_is_told_how_to_go_on() -> None:
+    state = at(Soak(50))
+    by_hand = differences(state, PLAN.originals)
+    assert by_hand[0].endswith(
+        "as before the migration (undone by hand? to undo the rest: lbmigrate rollback --restore)"
+    )
+    assert "by hand" not in differences(state, [replace(PLAN.originals[0], rrsets=(rrset("192.0.2.77"),))])[0]
+    assert undone(state, PLAN.originals)
+    assert not undone(replace(state, known=PLAN.originals), PLAN.originals)
 
 
 def test_ttls_alone_make_no_difference() -> None:

@@ -337,6 +337,17 @@ def test_finish_goes_to_100_and_on_to_the_end_on_that_word() -> None:
     assert (ending.step, ending.finishing, ending.forced, ending.hold) == (Drain("a"), True, False, None)
 
 
+def test_what_a_former_list_went_through_is_kept_to_be_shown() -> None:
+    assert told(at(StandUp(), weight=0), Asked("shift", 100, force=True)).past == ()
+    down = told(at(FULL), Asked("shift", 0))
+    assert down.past == (HALF, Soak(50))
+    again = told(down, Began(Write(0, "weight", 0)), done(Write(0, "weight", 0), 0), Asked("finish", force=True))
+    assert again.past == (HALF, Soak(50), Write(0, "weight", 0))
+    assert again.step == FULL
+    for word in (Asked("rollback"), Asked("abandon"), TurnedBack("gate", "")):
+        assert told(again, word).past == (), word
+
+
 def test_pause_approve_and_resume() -> None:
     assert told(at(Soak(50)), Asked("pause")).paused
     assert told(at(Soak(50)), Asked("approve")).approved

@@ -116,7 +116,7 @@ def test_the_table_names_all_of_it(cli: Cli) -> None:
     assert "*.apps.lab.test." in table
     assert "move (a wildcard" in table
     assert "follows www.lab.test." in table
-    assert "6 name(s) to move" in table
+    assert "6 names have to be moved, marked `move`; as `names:` for the config" in table
 
 
 def test_the_list_is_ready_for_the_config(cli: Cli) -> None:

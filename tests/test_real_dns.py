@@ -448,3 +448,11 @@ def test_the_printed_undo_puts_the_zone_back_by_hand(tmp_path: Path) -> None:
         again = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=20, check=False)
         assert again.returncode, "on condition that all is still as it was"
         assert one.records() == before
+        one.ok("tick", "--for", "30s")
+        assert one.status()["phase"] == "rolled-back"
+        told = one.texts()[-9:]
+        assert any(
+            "turned back: the fence is gone and the original records are in place: undone by hand" in t for t in told
+        )
+        assert not [text for text in told if "unknown" in text or "drift" in text or "hold" in text], told
+        assert one.records() == before

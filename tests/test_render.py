@@ -254,8 +254,9 @@ def test_writes_that_do_the_same_to_several_batches_are_one_line_and_the_mark_st
         Write(0, "weight", 50),
         Write(1, "weight", 50),
     )
-    assert steps_text(steps, 1) == ["  > claim the names, lower the TTL", "    weight 0", "    weight 50"]
-    assert steps_text(steps, 4)[1:] == ["  x weight 0", "  > weight 50"]
+    standby = "weight 0: B is at most a standby (SRV: a larger priority number)"
+    assert steps_text(steps, 1) == ["  > claim the names, lower the TTL", f"    {standby}", "    weight 50"]
+    assert steps_text(steps, 4)[1:] == [f"  x {standby}", "  > weight 50"]
 
 
 def test_a_plan_counts_the_old_ttl_the_caches_and_the_evidence() -> None:

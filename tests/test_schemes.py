@@ -88,5 +88,7 @@ def test_what_cannot_be_moved_is_said_by_name() -> None:
     a, b = Side("sim", A4), Side("sim", B4)
     assert unfit("addresses", held(rrset(*A4)), a, b) == ""
     assert "has no record that could be moved" in unfit("addresses", Held("none.example.com.", ()), a, b)
+    assert "holds B's records and none of A's: it is moved already" in unfit("addresses", held(rrset(*B4[:2])), a, b)
+    assert "198.51.100.1, which a.addresses does not name" in unfit("addresses", held(rrset(*B4, "198.51.100.1")), a, b)
     assert "also holds 198.51.100.1" in unfit("addresses", held(rrset(*A4, "198.51.100.1")), a, b)
     assert "b.addresses has none of that family" in unfit("addresses", held(rrset(*A6)), Side("sim", A6), b)

@@ -14,7 +14,7 @@ HTTPS and SVCB have no weights: while one is in force their hints are gone, so t
 from collections.abc import Sequence
 
 from lbmigrate import lua
-from lbmigrate.model import Held, RRset, Side
+from lbmigrate.model import FAMILIES, Held, RRset, Side
 from lbmigrate.schemes import addresses, luas, srv
 from lbmigrate.schemes.swap import TARGETS, names_a, plain, service, swapped, target
 
@@ -89,6 +89,11 @@ def unfit(how: str, original: Held, a: Side, b: Side) -> str:
     """Why this name cannot be moved, or "" when it can."""
     if not original.rrsets:
         return f"{original.name} has no record that could be moved; a fence is written only beneath a name that exists"
+    if _moved_already(original, a, b):
+        return (
+            f"{original.name} holds B's records and none of A's: it is moved already; leave it out, or swap a and b in"
+            " the config for the way back"
+        )
     for rrset in original.rrsets:
         if why := _unfit(rrset, a, b):
             return why
@@ -97,6 +102,13 @@ def unfit(how: str, original: Held, a: Side, b: Side) -> str:
     if not any(names_a(rrset, a) for rrset in original.rrsets):
         return f"{original.name} does not lead to A: {_what(original)}; leave it out, or correct a: addresses, hostname"
     return ""
+
+
+def _moved_already(original: Held, a: Side, b: Side) -> bool:
+    others = {r for rrset in original.rrsets if rrset.rtype in FAMILIES for r in rrset.rdatas} - {*b.addresses}
+    if others or "LUA" in original.by_type:
+        return False
+    return [any(names_a(rrset, side) for rrset in original.rrsets) for side in (a, b)] == [False, True]
 
 
 def _unfit(rrset: RRset, a: Side, b: Side) -> str:

@@ -203,7 +203,7 @@ def plain(s: State) -> State:
     return replace(
         s, hold=hold, flight=flight, back=back, stage_at=1.0, last="", last_at=0.0, drifts=0, stages_judged=0,
         patience_from=NOW, left_running="", outcome_why="", seen=plain_seen(s.seen), lease=max(s.lease, NOW),
-        base=(0, 0),
+        base=(0, 0), past=(),
     )  # fmt: skip
 
 
