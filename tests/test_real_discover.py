@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from migrations import NEEDS, WWW, rig, until
-from servers import HOST, KEY, KINDS, Server, named
+from servers import HOST, KEY, KINDS, Server, knotd, named, program, run
 from states import at
 
 from lbmigrate import config, verbs
@@ -160,6 +160,27 @@ def test_a_key_that_does_not_fit_ends_every_verb_alike_and_is_told_once(
         assert said in cli(verb, code=code, dns=dns, names=["www.lab.test"]).splitlines()[-1], verb
         assert "has no record" not in cli.err, "nobody knows"
         assert cli.out.count(said) == (verb == "check"), cli.out
+
+
+@pytest.mark.real("knotd")
+def test_a_key_that_knot_does_not_let_transfer_is_not_called_unknown(tmp_path: Path) -> None:
+    server = knotd(tmp_path / "knot", ZONE)
+    try:
+        path = tmp_path / "knot" / "knot.conf"
+        text = path.read_text()
+        assert "action: [update, transfer]" in text
+        write_private(path, text.replace("action: [update, transfer]", "action: [update]"))
+        run(program("knotc"), "-c", str(path), "--blocking", "reload")
+        one = Cli(tmp_path, server.port)
+        one("discover", "www.lab.test")
+        assert f"BADKEY, but key {KEY.name} is known there" in one.err
+        assert "`action: transfer` in its acl" in one.err
+        assert "unknown" not in one.err
+        unknown = {"name": "other", "secret": "file:secret"}
+        said = one("discover", "www.lab.test", dns=[{**one.settings["dns"][0], "tsig": unknown}], code=1)
+        assert "key other rejected (BADKEY), it is unknown there" in said
+    finally:
+        server.stop()
 
 
 # ---------------------------------------------------------------- names that are found for a plan

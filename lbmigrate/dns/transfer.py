@@ -15,7 +15,7 @@ import dns.rcode
 import dns.rdatatype
 
 from lbmigrate.dns.records import name_of
-from lbmigrate.dns.wire import HEADER, RR_FIXED, Primary, Stream
+from lbmigrate.dns.wire import HEADER, RR_FIXED, Primary, Stream, Unheard
 from lbmigrate.errors import Denied, LbmigrateError, Unreachable
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
@@ -82,6 +82,8 @@ def records(
             yield from _between(stream, zone.to_wire() or b"", (wanted, spelled))
         except (Malformed, Answered) as wrong:
             raise _said(what, primary.key, wrong) from wrong
+        except Unheard as wrong:
+            raise _unheard(what, primary, zone, wrong) from wrong
 
 
 def origin(entry: Dns) -> Dns:
@@ -104,6 +106,21 @@ def _said(what: str, key: str, wrong: Exception) -> LbmigrateError:
     if isinstance(wrong, Answered) and wrong.denied:
         return Denied(f"{what}: {wrong}; allow {key} to transfer the zone there, or give transfer: under dns:")
     return Unreachable(f"{what}: {wrong}; see the server's log")
+
+
+def _unheard(what: str, primary: Primary, zone: dns.name.Name, wrong: Unheard) -> Denied:
+    """BADKEY: an unknown key, or one that Knot knows and does not let transfer. A question that it may ask tells."""
+    primary.close()
+    try:
+        primary.ask([dns.message.make_query(zone, "SOA", flags=0)], TIMEOUT)
+    except Unheard:
+        return wrong
+    except LbmigrateError:
+        return Denied(f"{what}: BADKEY: {primary.key} is unknown there, or may not transfer the zone (Knot: its acl)")
+    return Denied(
+        f"{what}: BADKEY, but {primary.key} is known there, for its questions are answered; allow it to transfer"
+        " the zone (Knot: `action: transfer` in its acl), or give transfer: under dns:"
+    )
 
 
 def _between(stream: Stream, apex: bytes, which: tuple[Wanted | None, Spelled | None]) -> Iterator[Record]:
