@@ -72,7 +72,7 @@ class Note:
 
 @value
 class Wait:
-    """Watch until then at the latest (Unix seconds)."""
+    """Watch until then at the latest (Unix seconds); for just SLICE where nobody knows when `why` comes true."""
 
     until: float
     why: str

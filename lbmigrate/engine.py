@@ -126,7 +126,7 @@ class Engine:
             if until is not None and self._clock.now() >= until:
                 return None
             if self.busy():
-                self._waiting(s, self._clock.now() + FOLLOW, "another process is at work on it")
+                self._waiting(s, s.at + SLICE, "what another process is at work on")
                 self._clock.sleep(FOLLOW)
             elif s.worker != self._me and s.active:
                 self.append(Took(self._me))

@@ -214,6 +214,9 @@ def following(s: State) -> str | None:
     if s.paused and not s.hold:
         return "lbmigrate resume"
     now = decide(s)
+    if s.hold:
+        then = tell_step(s.step) if s.step else "the end"
+        return f"go on when the cause of the hold is gone, with: {then}; exit 4 at {iso(s.hold.at + s.soft.soak_limit)}"
     waits = f"wait for {now.why}" if isinstance(now, Wait) and now.why else None
     left = [tell_step(step) for step in s.steps[s.cursor : s.cursor + 2]]
     return ", then ".join([waits, *left[1:]] if waits else left) or "the end"

@@ -163,6 +163,10 @@ NEXT: list[tuple[State, str]] = [
         at(Soak(50), hold=Standing("a-bad", "A fails", NOW, True)),
         "lbmigrate finish, or lbmigrate resume once A is well",
     ),
+    (
+        at(Soak(50), hold=Standing("both", "both fail", NOW, False)),
+        "go on when the cause of the hold is gone, with: soak",
+    ),
     (at(Soak(50), paused=True), "lbmigrate resume"),
     (at(Soak(50), cursor=99), "the end"),
 ]
