@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from lbmigrate import lua
 from lbmigrate.caches import Key, behind
 from lbmigrate.caches import turned_at as caches_turned_at
 from lbmigrate.events import SideSeen
@@ -144,5 +145,6 @@ def undone(state: State, now: tuple[Held, ...]) -> bool:
 
 def describe(held: Held) -> str:
     """Records and fence of one name, on one line."""
-    values = ", ".join(f"{r.rtype} {' '.join(r.rdatas)}" for r in held.rrsets) or "no record"
+    texts = [(r.rtype, map(lua.shown, r.rdatas) if r.rtype == "LUA" else r.rdatas) for r in held.rrsets]
+    values = ", ".join(f"{rtype} {' '.join(each)}" for rtype, each in texts) or "no record"
     return f"{values} ({f'fence {held.fence.attempt}/{held.fence.number}' if held.fence else 'no fence'})"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 NUMBER = 65402  # the private type that PowerDNS gave to LUA
 FAMILY = {"A": 1, "AAAA": 28}
 PIECE = 255
+MOST = 200  # characters of somebody else's code in a message
 ADDRESS = "192.0.2.1"  # of the documentation's network (RFC 5737): nobody connects to it
 PROBE = f"A \"pickwrandom({{{{1,'{ADDRESS}'}}}})\""  # stands beside the fence: whoever evaluates it may get the others
 _CHOICE = re.compile(r"\{([1-9][0-9]{0,5}),'([0-9a-f.:]{2,39})'\}")
@@ -56,13 +57,26 @@ def wire(rdata: str) -> bytes:
 
 def text(raw: bytes) -> str:
     """The rdata as text: `A "code"` where `choice` could have written it, else the generic form, for code is code."""
+    plain = _plain(raw)
+    return plain if read(plain) and wire(plain) == raw else _generic(raw)
+
+
+def shown(rdata: str) -> str:
+    """The rdata for people: anybody's code as text, of which nothing is obeyed; not for a terminal as it is."""
+    found = _GENERIC.fullmatch(rdata)
+    plain = _plain(bytes.fromhex(found[2])) if found else rdata
+    return plain if len(plain) <= MOST else f"{plain[:MOST]}…"
+
+
+def _plain(raw: bytes) -> str:
+    """Type and code; of a piece that is cut what there is."""
     code, at = b"", 2
     while at < len(raw):
         code += raw[at + 1 : at + 1 + raw[at]]
         at += 1 + raw[at]
-    family = next((name for name, number in FAMILY.items() if raw[:2] == number.to_bytes(2, "big")), "")
-    shown = f'{family} "{code.decode("latin-1")}"'
-    return shown if read(shown) and wire(shown) == raw else _generic(raw)
+    number = int.from_bytes(raw[:2], "big")
+    family = next((name for name, known in FAMILY.items() if number == known), f"TYPE{number}")
+    return f'{family} "{code.decode("latin-1")}"'
 
 
 def generic(rdata: str) -> str:

@@ -22,7 +22,7 @@ from lbmigrate.facts import (
     undone,
     verdict,
 )
-from lbmigrate.model import Held
+from lbmigrate.model import Held, RRset
 from lbmigrate.plan import Drain, Soak, Write
 from lbmigrate.spec import Retire
 from lbmigrate.value import replace
@@ -164,6 +164,15 @@ def test_a_difference_is_shown_with_values_and_fence() -> None:
     (line,) = differences(at(Soak(50)), [Held(NAME, (), None)])
     assert line == f"{NAME} holds no record (no fence), not A 192.0.2.10 192.0.2.20 (fence a1/7)"
     assert describe(holding(*BOTH)) == "A 192.0.2.10 192.0.2.20 (fence a1/7)"
+
+
+def test_somebody_elses_code_is_shown_as_text_and_not_in_hex() -> None:
+    code = b"pickrandom({'192.0.2.77'})"
+    raw = bytes([0, 1, len(code)]) + code
+    foreign = f"\\# {len(raw)} {raw.hex()}"
+    strange = replace(holding(*BOTH), rrsets=(RRset(NAME, "LUA", 60, (foreign,)),))
+    (said,) = differences(at(Soak(50)), [strange])
+    assert said.startswith(f"{NAME} holds LUA A \"pickrandom({{'192.0.2.77'}})\" (fence a1/7), not A 192.0.2.10 ")
 
 
 def test_who_undoes_by_hand_what_is_several_messages_is_told_how_to_go_on() -> None:

@@ -46,6 +46,28 @@ def test_a_record_of_any_length_comes_back_as_it_was_written(found: list[tuple[i
     assert lua.read(text) is not None
 
 
+FOREIGN = b"\x00\x01\x10ifportup(443, {'\x0d192.0.2.77'})"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (lua.wire(TEXT), TEXT),
+        (FOREIGN, "A \"ifportup(443, {'192.0.2.77'})\""),
+        (b"\x00\x10\x02hi", 'TYPE16 "hi"'),
+        (b"\x00\x01\x09cut", 'A "cut"'),
+        (b"\x00\x01\x03\x1b[2", 'A "\x1b[2"'),
+        (b"\x00\x01" + (b"\xff" + b"x" * 255) * 2, 'A "' + "x" * 197 + "…"),
+    ],
+)
+def test_people_read_anybodys_code_as_text(raw: bytes, said: str) -> None:
+    assert lua.shown(lua.text(raw)) == said
+
+
+def test_what_is_no_generic_form_is_shown_as_it_is() -> None:
+    assert lua.shown("") == ""
+
+
 @given(st.binary(max_size=80))
 def test_foreign_code_is_shown_in_the_generic_form_and_survives(raw: bytes) -> None:
     assert lua.text(raw).startswith("\\# ") or lua.read(lua.text(raw))
