@@ -1,26 +1,43 @@
 """What a person needs to undo by hand: the exact nsupdate commands. Pure, from the journal alone."""
 
 from lbmigrate import lua
+from lbmigrate.decide import leaving
 from lbmigrate.fence import owner, rdata
 from lbmigrate.fold import State
 from lbmigrate.model import Held, RRset
+from lbmigrate.plan import Plan, found, wanted
 from lbmigrate.spec import Dns
+
+NOTHING = "# nothing to undo: no name is claimed"
 
 
 def commands(s: State) -> str:
-    """nsupdate input that puts every claimed name back as it was, on condition that it is still as we left it."""
-    if s.plan is None or not s.active or not s.claimed:
-        return "# nothing to undo: no name is claimed"
-    originals = {held.key: held for held in s.plan.originals}
-    known = {held.key: held for held in s.known}
-    parts = []
-    for index in s.claimed:
-        batch = s.plan.batches[index]
-        entry = s.plan.bound.dns[batch.zone]
-        keys = [(entry.view, name) for name in batch.names]
-        lines = [line for key in keys for line in _name(known[key], originals[key], entry.scheme)]
-        parts.append(_message(entry, lines))
-    return "\n".join(parts)
+    """nsupdate input that puts every claimed name back as it was, on condition that it is still as we left it.
+
+    A message under way may have arrived or not: then there is one for each case, and the server takes what fits.
+    """
+    if s.plan is None or not s.active:
+        return NOTHING
+    if s.retired or leaving(s):
+        return "# nothing to undo by hand: A is stopped, or being stopped; go on with: lbmigrate run"
+    unsure = {write.batch for _, write in s.pending}
+    parts = [part for index in sorted({*s.claimed, *unsure}) for part in _batch(s, s.plan, index)]
+    return "\n".join(parts) or NOTHING
+
+
+def _batch(s: State, plan: Plan, index: int) -> list[str]:
+    """A message for each state that the names of a batch may be in; none where they are back already."""
+    batch = plan.batches[index]
+    entry = plan.bound.dns[batch.zone]
+    keys = [(entry.view, name) for name in batch.names]
+    originals, known = found(plan, plan.originals, keys), found(plan, s.known, keys)
+    sent = [wanted(plan, s.attempt, n, write) for n, write in s.pending if write.batch == index]
+    ours = [now for now in dict.fromkeys([known, *sent]) if now != originals]
+    return [_message(entry, _lines(now, originals, entry.scheme)) for now in ours]
+
+
+def _lines(now: tuple[Held, ...], originals: tuple[Held, ...], scheme: str) -> list[str]:
+    return [line for one, then in zip(now, originals, strict=True) for line in _name(one, then, scheme)]
 
 
 def _message(entry: Dns, lines: list[str]) -> str:
