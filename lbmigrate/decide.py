@@ -304,7 +304,10 @@ def _turn(s: State, step: Step) -> Next:
     until = turned_at(s)
     if until is None:
         return _serving(s)
-    return Wait(until, "caches to turn") if s.at < until else Note(Passed(step))
+    if s.at < until:
+        return Wait(until, "caches to turn")
+    # A clock that has jumped ahead since the last look has no witness yet.
+    return Note(Passed(step)) if fresh(s) else Wait(s.at + SLICE, "a fresh look")
 
 
 def _soaking(s: State, step: Soak) -> Next:

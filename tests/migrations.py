@@ -33,6 +33,11 @@ NEEDS = ("named", "unbound", "haproxy")
 COMMAND_SECONDS = 90.0
 # The command line as it is, but for how long `start` waits for a B that does not become fit.
 PROGRAM = "from lbmigrate import __main__, decide; decide.PROVE_LIMIT = {}; {}; __main__.main()"
+# Every clock of a command says what the machine's does and so much more, as a file has it at that moment.
+CLOCK = (
+    "import pathlib, time; true, more = time.time, pathlib.Path({!r}); "
+    "time.time = lambda: true() + float(more.read_text())"
+)
 POLL_SECONDS = 0.02
 QUICK: dict[str, Any] = {
     "stages": [50, 100],
@@ -105,6 +110,7 @@ class Rig:
         self.env: dict[str, str] = {}
         self.patience = 60.0
         self.before = "pass"  # what the program does before it begins
+        self.through: tuple[str, ...] = ()  # a command that starts it
         self._begun: list[Under] = []
 
     def close(self) -> None:
@@ -129,7 +135,15 @@ class Rig:
 
     def begin(self, *words: str) -> Under:
         """Start a command and return at once."""
-        argv = (sys.executable, "-c", PROGRAM.format(self.patience, self.before), "-c", str(self.ground.config), *words)
+        argv = (
+            *self.through,
+            sys.executable,
+            "-c",
+            PROGRAM.format(self.patience, self.before),
+            "-c",
+            str(self.ground.config),
+            *words,
+        )
         return self.under(argv, {**environment(), **self.env})
 
     def under(self, argv: Sequence[str], env: Mapping[str, str]) -> Under:
@@ -159,6 +173,14 @@ class Rig:
     def texts(self) -> list[str]:
         """The journal's lines but for what was watched."""
         return [entry["text"] for entry in self.history() if entry["text"] and entry["event"] != "Saw"]
+
+    def off(self, seconds: float) -> None:
+        """From now on the commands' clock is off by so much, also of those under way if they began after the first
+        such word."""
+        file = self.directory / "clock"
+        file.with_suffix(".new").write_text(str(seconds))
+        file.with_suffix(".new").replace(file)
+        self.before = CLOCK.format(str(file))
 
     # ---- DNS
 

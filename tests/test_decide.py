@@ -365,6 +365,8 @@ def test_the_first_weight_waits_for_the_old_ttl(left: float) -> None:
     state = at(Turn(), weight=0, look={"clock": clock(known_at(0), until)})
     assert decide(state) == Wait(until + 5, "caches to turn")
     assert decide(replace(state, at=until + 5, seen=replace(state.seen, at=until + 5))) == Note(Passed(Turn()))
+    ahead = until + 5 + 3 * 86400
+    assert decide(replace(state, at=ahead)) == Wait(ahead + SLICE, "a fresh look"), "a clock that jumps has no witness"
 
 
 @pytest.mark.parametrize("step", [Turn(), SOAK, Drain("a")])

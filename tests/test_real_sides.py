@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lbmigrate.lab.process import environment, freeport
 from lbmigrate.value import replace
 
 pytestmark = pytest.mark.real(*NEEDS)
+POISON = "127.99.99.99"
 
 
 def both(one: Rig) -> list[list[str]]:
@@ -103,6 +105,42 @@ def test_controls_that_fail_as_well_are_a_blind_prober_and_no_reason_to_go_back(
         assert one.served() == both(one)
 
 
+SLOW = """tcp-request inspect-delay 1m
+ tcp-request content accept if !{ int(0),sub(proc.slow) lt 0 }
+ tcp-request content accept if WAIT_END"""
+
+
+def test_b_that_answers_later_than_the_probes_timeout_is_turned_back(tmp_path: Path) -> None:
+    with rig(tmp_path, ALL_KNOWN) as one:
+        path = one.ground.place.config("a")
+        path.write_text(path.read_text().replace("global\n", "global\n set-var proc.slow int(0)\n"))
+        rule(one, SLOW)
+        one.at_50().write(soak="1m")
+        assert not one.ground.sides.ask("b", "experimental-mode on; set var proc.slow int(1)").strip()
+        said = one.give("tick", "--for", "60s")
+        assert said.code == 3, said.err
+        assert said.line.startswith("turned back to A: B is bad: ")
+        assert "timed out after 2s" in said.line
+        assert one.served() == [[one.a]] * 2
+
+
+def test_a_resolver_that_lies_about_every_name_has_no_effect(tmp_path: Path) -> None:
+    """Probes go to the addresses of both sides, questions to the authoritative servers. /etc/hosts is this test's own,
+    in a mount namespace: that takes root."""
+    if not root():
+        pytest.skip("an /etc/hosts of one's own needs root")
+    with rig(tmp_path) as one, socket.create_server((POISON, one.ground.place.port)) as elsewhere:
+        names = " ".join(f"{name}.lab.test" for name in ("www", "ns1", "ns2", "lb-a", "lb-b")) + " lab.test"
+        (tmp_path / "hosts").write_text(f"{POISON} {names}\n")
+        one.through = ("unshare", "--mount", "sh", "-c", f'mount --bind {tmp_path}/hosts /etc/hosts && exec "$@"', "sh")
+        one.ok("start")
+        one.ok("shift", "--weight", "100")
+        assert one.served() == [[one.b]] * 2
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
 def test_too_little_evidence_holds_and_says_how_much_there_is(tmp_path: Path) -> None:
     with rig(tmp_path, soak_limit="1s", gate={"promote_margin": "0.3%"}) as one:
         said = one.give("start")
@@ -138,6 +176,71 @@ def test_a_client_that_stays_keeps_a_alive_and_is_named(tmp_path: Path) -> None:
         until(lambda: one.ground.sides.pid("a") is None, "the end of A")
 
 
+class Websockets:
+    """An application behind A that upgrades every connection and then sends back what it gets."""
+
+    HELLO = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    ASK = (
+        b"GET /ws HTTP/1.1\r\nHost: www.lab.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                talk, _ = self._listener.accept()
+                threading.Thread(target=self._echo, args=(talk,), daemon=True).start()
+
+    def _echo(self, talk: socket.socket) -> None:
+        with contextlib.suppress(OSError), talk:
+            if b"Upgrade" in talk.recv(65536):
+                talk.sendall(self.HELLO)
+            while said := talk.recv(65536):
+                talk.sendall(said)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def echoes(talk: socket.socket) -> bool:
+    """A ping frame (RFC 6455 section 5.5.2) through the balancer and back."""
+    frame = b"\x89\x84\x00\x00\x00\x00ping"
+    talk.sendall(frame)
+    return talk.recv(65536) == frame
+
+
+def test_three_websockets_that_stay_keep_a_alive(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        behind = stack.enter_context(contextlib.closing(Websockets()))
+        one = stack.enter_context(rig(tmp_path, ALL_KNOWN, retire={"idle_for": "1s", "limit": "4s"}))
+        path = one.ground.place.config("a")
+        path.write_text(f"{path.read_text()}backend ws\n timeout tunnel 1h\n server w 127.0.0.1:{behind.port}\n")
+        rule(one, "use_backend ws if { path /ws }")
+        talks = [stack.enter_context(socket.create_connection((one.a, one.ground.place.port), 5)) for _ in range(3)]
+        for talk in talks:
+            talk.sendall(Websockets.ASK)
+            assert talk.recv(65536).startswith(b"HTTP/1.1 101")
+        said = one.give("run")
+        assert said.code == 4, said.err
+        assert "A is not idle after retire.limit: 3 connections, from 127.0.0.1" in said.line
+        assert one.served() == [[one.b]] * 2
+        assert all(map(echoes, talks)), "A still serves who stayed"
+        for talk in talks:
+            talk.close()
+        one.ok("resume")
+        one.ok("run")
+        until(lambda: one.ground.sides.pid("a") is None, "the end of A")
+
+
 # ---------------------------------------------------------------- a B that is not fit
 
 
@@ -152,14 +255,19 @@ def refuses(one: Rig, code: int) -> str:
         return said.line
 
 
-def rule(one: Rig, line: str) -> None:
-    """A's file, restarted with one more line in its frontend."""
+def rule(one: Rig, line: str, healthy: int = 2) -> None:
+    """A's file, restarted with one more line in its frontend, until so many backends are healthy."""
     path = one.ground.place.config("a")
     path.write_text(path.read_text().replace(" default_backend app\n", f" {line}\n default_backend app\n"))
+    restarted_a(one, healthy)
+
+
+def restarted_a(one: Rig, healthy: int = 2) -> None:
+    """A with its file as it is now."""
     one.ground.sides._a.stop()
     one.ground.sides._a.start()
     one.ground.sides._a.wait(lambda: one.ground.sides.pid("a") == one.ground.sides._named("a"))
-    one.ground.sides._a.wait(lambda: one.ground.sides.ask("a", "show stat").count("L7OK") == 2)
+    one.ground.sides._a.wait(lambda: one.ground.sides.ask("a", "show stat").count("L7OK") == healthy)
 
 
 ALL_KNOWN = replace(SCENARIO, runtime_only=0)
@@ -193,6 +301,19 @@ def test_a_backend_that_only_b_finds_unhealthy_is_named(tmp_path: Path) -> None:
         path.write_text(path.read_text().replace("backend app\n", f"backend app\n{check}{only_b}"))
         line = refuses(one, 6)
         assert "B does not find these backends as healthy as A does: app/p1" in line
+
+
+def test_a_backend_that_b_does_not_have_is_named(tmp_path: Path) -> None:
+    """B's version of the software leaves it out of the file, and such a pool takes no servers at run time."""
+    with rig(tmp_path, ALL_KNOWN) as one:
+        one.patience = 1.0
+        host, port = one.ground.place.backends[0]
+        more = f".if !version_atleast(2.8)\n server p9 {host}:{port} check inter 500ms\n.endif\n"
+        path = one.ground.place.config("a")
+        path.write_text(path.read_text().replace("balance roundrobin", "balance static-rr") + more)
+        restarted_a(one, healthy=3)
+        line = refuses(one, 6)
+        assert "app/p9" in line
 
 
 def test_a_port_of_b_that_is_taken_is_refused_and_a_serves_on(tmp_path: Path) -> None:
