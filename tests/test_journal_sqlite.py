@@ -124,6 +124,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield Path(folder)
 
 
+def test_the_file_is_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        written(tmp_path / "deep" / "journal.db").close()
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in (tmp_path / "deep", tmp_path / "deep" / "journal.db")}
+    assert modes == {"deep": 0o700, "journal.db": 0o600}
+
+
 def test_a_read_only_file_is_read_but_not_written(place: Path) -> None:
     path = place / "journal.db"
     path.chmod(0o444)

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from migrations import NEEDS, WWW, Rig, Said, rig, until
+
+from lbmigrate.lab.process import environment
 
 pytestmark = pytest.mark.real(*NEEDS)
 
@@ -163,14 +167,17 @@ def test_the_secret_is_in_no_output_no_journal_no_file_of_b_and_no_command_line(
     with rig(tmp_path) as one, Processes() as processes:
         canary = one.ground.dns.key.secret
         one.env = {"CANARY": canary, "LBMIGRATE_DEBUG": "1"}
+        one.before = "import os; os.umask(0)"
         one.entry(tsig={**one.config["dns"][0]["tsig"], "secret": "env:CANARY"})
         said: list[Said] = [
             one.give("-v", *words.split()) for words in ("check", "plan", "start", "shift --weight 100")
         ]
         without_secret(one)
+        assert canary.encode() not in Path(f"/proc/{one.ground.sides.pid('b')}/environ").read_bytes()
         said += [one.give(*words.split()) for words in ("status --undo", "-o json status", "history", "rollback --yes")]
         assert [one.code for one in said] == [0] * 8
-        said.append(wrong_secret(one, canary))
+        assert {path: oct(path.stat().st_mode) for path in files(tmp_path) if path.stat().st_mode & 0o077} == {}
+        said += wrong_secret(one, canary)
         shown = "".join(text for one in said for text in (one.out, one.err))
         kept = b"".join(path.read_bytes() for path in files(tmp_path))
     assert "SECRET is env:CANARY" in shown, "the reference is"
@@ -191,17 +198,18 @@ def without_secret(one: Rig) -> None:
     one.env = right
 
 
-def wrong_secret(one: Rig, canary: str) -> Said:
-    """A secret that cannot be used ends a command with one line, not with its text."""
+def wrong_secret(one: Rig, canary: str) -> list[Said]:
+    """A secret that cannot be used ends a command with one line, or the traceback asked for, not with its text."""
     one.env = {"CANARY": canary + "!"}
     said = one.give("check")
     assert said.code
-    return said
+    argv = (sys.executable, "-m", "lbmigrate", "-c", str(one.ground.config), "check")
+    env = {**environment(), **one.env, "LBMIGRATE_DEBUG": "1"}
+    traced = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert "Traceback" in traced.stderr
+    return [said, Said(traced.returncode, traced.stdout, traced.stderr)]
 
 
 def files(directory: Path) -> list[Path]:
-    """All that lbmigrate has written: not the servers' own keys, nor their sockets."""
-    ours = [path for path in directory.rglob("*") if path.is_file() and "dns" not in path.parts]
-    assert any(path.name == "journal.db" for path in ours)
-    assert any(path.parent.name == "b" for path in ours)
-    return [path for path in ours if path.name != "tsig.key"]
+    """All that lbmigrate has written."""
+    return [directory / "journal.db", *(path for path in (directory / "b").iterdir() if path.is_file())]

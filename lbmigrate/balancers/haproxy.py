@@ -92,12 +92,15 @@ class Haproxy:
 
     def _judge(self, text: str) -> None:
         """`haproxy -c` on a file beside the real one, so that relative paths mean the same."""
-        folder = Path(self._side.config).parent
-        beside = str(folder) if os.access(folder, os.W_OK) else None
-        with tempfile.NamedTemporaryFile("w", dir=beside, prefix=".lbmigrate.", suffix=".cfg") as file:
-            file.write(text)
-            file.flush()
-            process.judge(self._side, Path(file.name))
+        config = Path(self._side.config)
+        if os.access(config.parent, os.W_OK):
+            with local.beside(config, text) as file:
+                process.judge(self._side, file)
+        else:
+            with tempfile.NamedTemporaryFile("w", prefix=f".{config.name}.") as aside:
+                aside.write(text)
+                aside.flush()
+                process.judge(self._side, Path(aside.name))
 
     def stand_up(self, plan: Blueprint) -> None:
         """Written, judged, running, every server as in `plan`; then up to 5 s for the checks. Raises as `check`."""
@@ -112,10 +115,16 @@ class Haproxy:
         self._settle(plan.backends)
 
     def _keep(self) -> None:
-        """A file that stood there and is not ours stays beside it, once: on the way back it was A's own."""
+        """A file that stood there and is not ours stays beside it, once: on the way back it was A's own.
+
+        From then on the mark is there, so that a file of ours, left by a kill before its process ran, is not kept.
+        """
         config, kept = Path(self._side.config), Path(f"{self._side.config}.before-lbmigrate")
-        if config.exists() and not self._mark().exists() and not kept.exists():
+        if self._mark().exists():
+            return
+        if config.exists() and not kept.exists():
             local.write(kept, local.read(config))
+        local.write(self._mark(), "not started yet\n")
 
     def _start(self) -> None:
         match self._run["kind"]:

@@ -3,18 +3,20 @@
 Processes are read from /proc (proc(5)); one that has ended but was not yet reaped (state Z) counts as gone.
 """
 
+import glob
 import os
 import shlex
 import signal
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lbmigrate.errors import Denied, Failed, Unreachable
 from lbmigrate.value import value
 
 PROC = Path("/proc")
+OWNER = 0o600
 COMMAND_SECONDS = 60.0
 TAIL_CHARS = 1500
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -46,9 +48,10 @@ def environment(names: Iterable[str] = ()) -> dict[str, str]:
 def run(argv: Sequence[str], seconds: float = COMMAND_SECONDS, env: Mapping[str, str] | None = None) -> Done:
     """Run a command to its end, output gathered. Raises Failed (no such program), Unreachable (still running).
 
-    The output goes to a file, not a pipe: a daemon that the command leaves behind keeps a pipe open for ever.
+    The output goes to a file, not a pipe: a daemon that the command leaves behind keeps a pipe open for ever. The file
+    has no name (memfd_create(2)): a kill leaves nothing behind.
     """
-    with tempfile.TemporaryFile() as out:
+    with os.fdopen(os.memfd_create("output"), "w+b") as out:
         child = _spawn(argv, out.fileno(), env)
         try:
             code = child.wait(seconds)
@@ -70,8 +73,10 @@ def start(argv: Sequence[str], log: Path, env: Mapping[str, str]) -> int:
     """Start a program in a session of its own, output appended to `log`; returns its pid. Raises Failed.
 
     A shell in between starts it and exits, so that init reaps it: it outlives this command and is never our zombie.
+    What a program complains of may quote its configuration: the log is the owner's alone.
     """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, OWNER))
     script = '"$@" </dev/null >>"$0" 2>&1 & echo $!'
     done = run(("/bin/sh", "-c", script, str(log), *argv), env=env)
     if done.code != 0 or not done.output.strip().isdigit():
@@ -166,20 +171,39 @@ def signal_process(pid: int, sig: signal.Signals) -> None:
         raise Denied(f"sending {sig.name} to pid {pid}: not permitted; run as its user, or as root") from wrong
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file in one step (write beside it, fsync, rename), readable by the owner only. Raises Failed."""
+@contextmanager
+def beside(path: Path, text: str) -> Iterator[Path]:
+    """A file with this text in the folder of `path`, on the disk, readable by the owner only; gone afterwards.
+
+    Its name holds our pid: what a killed process left is known by that, and removed first. Raises Failed.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
-            fresh = Path(beside) / path.name
-            fresh.touch(0o600)
-            with fresh.open("w") as file:
+        _sweep(path)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER), "w") as file:
+            try:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(fresh, path)
+                yield fresh
+            finally:
+                fresh.unlink(missing_ok=True)
     except OSError as wrong:
         raise Failed(f"writing {path}: {wrong.strerror}; make its folder writable for this user") from wrong
+
+
+def _sweep(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        pid = left.suffix.removeprefix(".")
+        if pid.isdecimal() and (int(pid) == os.getpid() or not alive(int(pid))):
+            left.unlink(missing_ok=True)
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step (write beside it, fsync, rename), readable by the owner only. Raises Failed."""
+    with beside(path, text) as fresh:
+        os.replace(fresh, path)
 
 
 def read(path: Path) -> str:

@@ -81,12 +81,18 @@ class SqliteJournal:
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             if self._place != ":memory:":
-                os.makedirs(os.path.dirname(os.path.abspath(self._place)), mode=0o700, exist_ok=True)
+                self._make()
             self._db = sqlite3.connect(self._place, timeout=10, check_same_thread=False)
             self._db.text_factory = _text
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(TABLE)
         return self._db
+
+    def _make(self) -> None:
+        """An empty file for the owner alone, whatever the umask: SQLite gives its own files beside it the same mode."""
+        os.makedirs(os.path.dirname(os.path.abspath(self._place)), mode=0o700, exist_ok=True)
+        if not os.path.exists(self._place):
+            os.close(os.open(self._place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     @contextmanager
     def _translated(self, verb: str) -> Iterator[None]:
