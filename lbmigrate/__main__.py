@@ -53,7 +53,7 @@ def _misused(common: "Common", wrong: "click.ClickException") -> int:
 
 def _wants_json(argv: list[str]) -> bool:
     """`-o json` may stand behind what is wrong, where click never came."""
-    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    pairs = zip(argv, [*argv[1:], ""], strict=False)  # one too many where there are no words
     return any(
         one in ("-ojson", "--output=json") or (one in ("-o", "--output") and two == "json") for one, two in pairs
     )

@@ -31,7 +31,7 @@ class Progress:
     def tell(self, entry: Entry, state: State) -> None:
         """One new journal entry."""
         if self._json:
-            click.echo(json.dumps(entry_json(entry, state), ensure_ascii=False))
+            click.echo(json.dumps(entry_json(entry, state)))
             sys.stdout.flush()
         text = entry_text(entry, state)
         if self._quiet or not text or (isinstance(entry.event, Saw) and not self._verbose):

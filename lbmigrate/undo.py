@@ -1,5 +1,7 @@
 """What a person needs to undo by hand: the exact nsupdate commands. Pure, from the journal alone."""
 
+import shlex
+
 from lbmigrate import lua
 from lbmigrate.decide import leaving
 from lbmigrate.fence import owner, rdata
@@ -41,7 +43,7 @@ def _lines(now: tuple[Held, ...], originals: tuple[Held, ...], scheme: str) -> l
 
 
 def _message(entry: Dns, lines: list[str]) -> str:
-    key = f" -y {entry.tsig.algorithm}:{entry.tsig.name}:$SECRET" if entry.tsig else ""
+    key = f" -y {shlex.quote(f'{entry.tsig.algorithm}:{entry.tsig.name}:')}$SECRET" if entry.tsig else ""
     note = [f"# SECRET is {entry.tsig.secret}"] if entry.tsig else []
     # nsupdate by itself refuses to add addresses at names that are no host names (RFC 952), such as my_app.
     head = [f"nsupdate -v{key} <<'END'", "check-names no", f"server {entry.server} {entry.port}", f"zone {entry.zone}"]

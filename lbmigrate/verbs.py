@@ -60,10 +60,10 @@ def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
         from lbmigrate.undo import commands
 
         undo_text = commands(state)
-        click.echo(json.dumps({"undo": undo_text}, ensure_ascii=False) if common.output == "json" else undo_text)
+        click.echo(json.dumps({"undo": undo_text}) if common.output == "json" else undo_text)
         return 0
     if common.output == "json":
-        click.echo(json.dumps(render.document(state, time.time()), ensure_ascii=False))
+        click.echo(json.dumps(render.document(state, time.time())))
     else:
         click.echo(render.status_text(state, time.time()))
     return _exit_code(state) if exit_code else 0
@@ -97,7 +97,7 @@ def history(common: Common, verify: bool) -> int:
     for entry in entries:
         state = fold(state, [entry])
         if common.output == "json":
-            click.echo(json.dumps(render.entry_json(entry, state), ensure_ascii=False))
+            click.echo(json.dumps(render.entry_json(entry, state)))
         elif text := render.entry_text(entry, state):
             click.echo(f"{entry.n:5} {render.iso(entry.at)} {render.safe(entry.by):24} {text}")
     return 0
@@ -193,7 +193,7 @@ def _result(common: Common, engine: "Engine", message: str) -> int:
 
     if common.output == "json":
         doc = {"outcome": "ok", "code": 0, "message": message, "status": render.document(engine.state)}
-        click.echo(json.dumps(doc, ensure_ascii=False))
+        click.echo(json.dumps(doc))
     else:
         click.echo(message)
     return 0
@@ -202,7 +202,7 @@ def _result(common: Common, engine: "Engine", message: str) -> int:
 def _say(common: Common, message: str) -> int:
     """A result without more to it: one line, or one JSON document."""
     if common.output == "json":
-        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": message}, ensure_ascii=False))
+        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": message}))
     else:
         click.echo(message)
     return 0
@@ -260,7 +260,7 @@ def _print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     if common.output == "json":
         steps = [{"step": d.step, "least_seconds": d.least, "most_seconds": d.most, "undo": d.undo} for d in due]
         doc = {"plan": digest(plan), "attainable": list(can), "names": render.each(plan), "steps": steps}
-        click.echo(json.dumps(doc, ensure_ascii=False))
+        click.echo(json.dumps(doc))
     else:
         click.echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
     return 0
@@ -283,7 +283,7 @@ def check(common: Common) -> int:
             raise Refused(f"check: {over}")
         found = findings(engine.state, parts, chosen)
     if common.output == "json":
-        click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found], ensure_ascii=False))
+        click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found]))
     else:
         for one in found:
             click.echo(f"{one.level:5} {one.what}")
@@ -303,7 +303,7 @@ def discover(common: Common, names: tuple[str, ...], section: bool) -> int:
     for line in listing.remarks(seen):
         click.echo(f"lbmigrate: {safe(line)}", err=True)
     if common.output == "json":
-        click.echo(json.dumps(listing.document(seen), ensure_ascii=False))
+        click.echo(json.dumps(listing.document(seen)))
     else:
         click.echo(listing.section(seen) if section else listing.table(seen))
     return 0
@@ -560,9 +560,7 @@ def policy(common: Common, server: str | None) -> int:
     with _at_work(common, changes=False, begins=True) as (engine, parts, chosen):
         found = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
     if common.output == "json":
-        click.echo(
-            json.dumps([rules.document(where, each, kinds) for where, each in found.items()], ensure_ascii=False)
-        )
+        click.echo(json.dumps([rules.document(where, each, kinds) for where, each in found.items()]))
     else:
         click.echo("\n\n".join(rules.text(each, kinds) for each in found.values()))
     return 0
@@ -573,7 +571,7 @@ def schema(common: Common) -> int:
     del common
     from lbmigrate import config
 
-    click.echo(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(config.schema(), indent=2))
     return 0
 
 
@@ -605,6 +603,6 @@ def fail(common: Common, wrong: LbmigrateError) -> int:
     from lbmigrate.render import safe
 
     if common.output == "json":
-        click.echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}, ensure_ascii=False))
+        click.echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}))
     click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in str(wrong).splitlines()), err=True)
     return wrong.code

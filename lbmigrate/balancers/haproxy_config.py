@@ -24,6 +24,7 @@ from lbmigrate.balancers.haproxy_text import (
     Line,
     endpoints,
     parse,
+    quoted,
     refused,
     variables,
 )
@@ -79,7 +80,7 @@ def render(text: str, addresses: Sequence[str], target: Target) -> Rendered:
     carrier = _Carrier(lines, frozenset(map(_same, addresses)), target)
     written = "\n".join(carrier.carry(line) for line in lines)
     if not carrier.admin:
-        written = f"{written.rstrip()}\n\nglobal\n  stats socket {target.socket} mode 600 level admin\n"
+        written = f"{written.rstrip()}\n\nglobal\n  stats socket {quoted(target.socket)} mode 600 level admin\n"
     binds = tuple(sorted((host, port) for host, port, kind in carrier.taken if not kind))
     return Rendered(written, binds, tuple(sorted(carrier.internal)), target.private())
 
@@ -107,9 +108,9 @@ class _Carrier:
             case "stats" if line.text(1) == "socket":
                 return self._socket(line)
             case "pidfile":
-                return line.having(1, self.target.pidfile)
+                return line.having(1, quoted(self.target.pidfile))
             case "server-state-file" | "server-state-base":
-                return line.having(1, self.target.config + STATE_FILES[line.key()])
+                return line.having(1, quoted(self.target.config + STATE_FILES[line.key()]))
             case "server":
                 return self._server(line)
             case _:
@@ -186,10 +187,10 @@ class _Carrier:
     def _socket(self, line: Line) -> str:
         """The first admin socket becomes B's; others by path get a number; one on loopback moves."""
         if line.number == self.admin:
-            return line.having(2, self.target.socket)
+            return line.having(2, quoted(self.target.socket))
         if _by_path(line.text(2)):
             self.sockets += 1
-            return line.having(2, f"{self.target.socket}.{self.sockets + 1}")
+            return line.having(2, quoted(f"{self.target.socket}.{self.sockets + 1}"))
         found = endpoints(line, 2)
         if len(found) != 1 or not self._internal(found[0]):
             raise refused(line, "an admin socket open to the network", "make it a unix socket in A's file")

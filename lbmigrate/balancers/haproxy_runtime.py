@@ -37,6 +37,9 @@ SECONDS = 2.0
 POLL_SECONDS = 0.01
 NAME = re.compile(r"[A-Za-z0-9_.:-]+")  # what HAProxy itself accepts in the names of proxies and servers
 OPTION = re.compile(r"[^;\s\\<\x00-\x1f\x7f]+")
+NUMBERS = (
+    "srv_admin_state", "srv_port", "srv_uweight", "scur", "req_tot", "stot", "hrsp_5xx", "econ", "eresp",
+)  # fmt: skip
 Row = Mapping[str, str]
 
 
@@ -150,7 +153,18 @@ def _rows(runtime: Runtime, command: str, header: str, comma: str) -> list[Row]:
     start = text.find(header)
     if start < 0:
         raise Unreachable(f"asking {runtime.path} for {command!r}: no table in the answer ({text[:60]!r}); try again")
-    return list(csv.DictReader(text[start + 2 :].splitlines(), delimiter=comma))
+    rows: list[Row] = list(csv.DictReader(text[start + 2 :].splitlines(), delimiter=comma))
+    if broken := next((row for row in rows if not _whole(row)), None):
+        raise Unreachable(
+            f"asking {runtime.path} for {command!r}: a line is no row of its table ({str(broken)[:60]!r}); try again"
+        )
+    return rows
+
+
+def _whole(row: Mapping[str, str | None]) -> bool:
+    """Whether a row has all its columns, no more, and numbers where they belong."""
+    numbers = [row.get(key) or "0" for key in NUMBERS]
+    return None not in row and None not in row.values() and all(re.fullmatch("[0-9]+", one) for one in numbers)
 
 
 def named(*names: str) -> str:

@@ -20,6 +20,7 @@ WORD = re.compile(r'\s*((?:"(?:\\.|[^"\\])*"|\'[^\']*\'|\\.|[^\s#"\'\\])+)')
 PIECE = re.compile(r'"((?:\\.|[^"\\])*)"|\'([^\']*)\'|\\(.)|([^"\'\\]+)')
 VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 PREFIX = re.compile(r"(ipv4|ipv6|quic4|quic6|udp4|udp6|unix|uxst|uxdg|abns|fd|sockpair|ip)@")
+PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 MOST_PORTS = 1000
 
 
@@ -95,6 +96,11 @@ def _piece(found: re.Match[str]) -> str:
     if strong is not None:
         return re.sub(r"\\(.)", r"\1", strong)
     return next(one for one in (weak, escaped, bare) if one is not None)
+
+
+def quoted(text: str) -> str:
+    """One word as the file has it; the inverse of `Word.text` (Configuration Manual 2.2). `text` is on one line."""
+    return text if PLAIN.fullmatch(text) else '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
 
 
 def variables(line: Line) -> frozenset[str]:

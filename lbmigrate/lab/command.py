@@ -37,7 +37,7 @@ def rehearse(common: Common, file: Path, real: bool, virtual: bool, keep: str, *
 
     verdict = play(file, real, directory, say, instead=given)
     if common.output == "json":
-        click.echo(json.dumps(to_json(verdict), ensure_ascii=False))
+        click.echo(json.dumps(to_json(verdict)))
     if not verdict.passed:
         raise Failed(f"{file}: the scenario's expectations are not met; its files are in {directory}")
     return 0
