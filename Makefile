@@ -10,10 +10,12 @@ demo: .venv/.runtime  ## a whole migration in the laboratory, told as it happens
 test: .venv/.dev  ## everything, against real servers too
 	@scripts/test
 
-check: .venv/.dev  ## format, lint, types and the tests that need no server: under a minute
+check: .venv/.dev  ## format, lint, types, what is installed, and the tests that need no server: about a minute
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(PY) scripts/sbom.py --check
+	@$(PY) scripts/audit.py requirements.txt
 	@$(PY) -m pytest -n 2 -m "not real and not long"
 
 bench: .venv/.dev  ## ratios side by side
@@ -25,10 +27,11 @@ soak: .venv/.dev  ## scenarios in every variant of Knot and PowerDNS: about half
 # Needs uv (`pip install uv`). One lock for Python 3.11 and newer, on every platform; no index is named in it.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 	--custom-compile-command "make lock"
-lock:  ## brings the locks in line with pyproject.toml (`rm requirements*.txt` first to move every pin)
+lock:  ## brings the locks and sbom.json in line with pyproject.toml (`rm requirements*.txt` first to move every pin)
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) --group build --output-file requirements-build.txt
 	$(COMPILE) pyproject.toml --group build --group dev --output-file requirements-dev.txt
+	$(MAKE) .venv/.dev && $(PY) scripts/sbom.py
 
 clean:  ## removes what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info

@@ -159,5 +159,5 @@ def bodies_of_the_journal() -> int:
 
 
 @pytest.mark.parametrize("name", door)
-def test_no_string_escapes(name: str, shown: Callable[[str], None]) -> None:
+def test_no_answer_escapes(name: str, shown: Callable[[str], None]) -> None:
     shown(f"explored: {door[name]():,} hostile strings, {name}: none escaped")
