@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from lbmigrate import balancers, dns, gather, probe
 from lbmigrate.errors import Refused
@@ -30,15 +31,20 @@ def zones(config: Config) -> tuple[Zone, ...]:
     return tuple(dns.make(entry) for entry in config.bound.dns)
 
 
-def parts(config: Config) -> Parts:
-    """Everything that the engine works with."""
+def parts(config: Config, under_way: bool = False) -> Parts:
+    """Everything that the engine works with. Raises Usage for probes that cannot be made.
+
+    `under_way`: they could when it began, and a rollback does not wait for them: the prober is made when it is needed.
+    """
     bound, soft = config.bound, config.soft
-    channels = probe.channels(soft.probes, bound.a.addresses, bound.b.addresses, ("A", "AAAA"))
-    prober = probe.make(soft.probes, channels, bound.a.addresses, bound.b.addresses, soft.controls)
+    addresses = (bound.a.addresses, bound.b.addresses)
+    channels = probe.channels(soft.probes, *addresses, ("A", "AAAA"))
+    made = partial(probe.make, soft.probes, channels, *addresses, soft.controls)
+    prober = probe.Later(made) if under_way else made()
     sides = (balancers.make(bound.a, "a"), balancers.make(bound.b, "b"))
-    made = Parts(zones(config), *sides, prober, channels, WallClock())
-    made.search = gather.left
-    return made
+    found = Parts(zones(config), *sides, prober, channels, WallClock())
+    found.search = gather.left
+    return found
 
 
 def survey(bound: Bound, found: tuple[Zone, ...]) -> tuple[Held, ...]:

@@ -134,7 +134,7 @@ def _at_work(
     given = chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
-    parts = assemble.parts(chosen)
+    parts = assemble.parts(chosen, begun.active)
     engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
     if changes and engine.state.active:
         engine.configure(chosen.soft, difference(chosen.bound, given))

@@ -271,9 +271,9 @@ class Ground:
         self.world = World(1, (self.original,), Faults())
         self.journal = MemoryJournal(self.world.hook)
 
-    def parts(self, config: object = None) -> Parts:
+    def parts(self, config: object = None, under_way: bool = False) -> Parts:
         """What a command works with."""
-        del config
+        del config, under_way
         return parts(self.world, A, B, 5.0, 1, True)
 
     def __call__(self, *argv: str) -> Done:
@@ -699,7 +699,7 @@ def test_an_edited_side_is_held_and_the_plan_s_own_side_is_what_is_looked_at(
     under_way(ground)
     used: list[Any] = []
 
-    def made(chosen: Any) -> Parts:
+    def made(chosen: Any, _: bool) -> Parts:
         used.append(chosen.bound.b.addresses)
         return ground.parts()
 

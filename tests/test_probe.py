@@ -13,6 +13,7 @@ from probe_sites import OK, black_hole, response, site, sites
 from lbmigrate import probe
 from lbmigrate.errors import Usage
 from lbmigrate.model import Channel, ControlSeen, PairSeen, Probe, Prober, Probing, Result, Sample
+from lbmigrate.probe import pairs
 from lbmigrate.probe.http import Heard, Request
 
 A, B = "127.41.1.1", "127.41.1.2"
@@ -27,7 +28,7 @@ def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-def stop_in_thread(running: probe.Running) -> threading.Thread:
+def stop_in_thread(running: pairs.Running) -> threading.Thread:
     """Begin to stop; returns once no more slots will start, while `stop` still waits for those under way."""
     stopping = threading.Thread(target=running.stop)
     stopping.start()
@@ -60,7 +61,7 @@ def prober(
     families: tuple[str, ...] = ("A",),
     controls: tuple[str, ...] = (),
     **fields: Any,
-) -> probe.Pairs:
+) -> pairs.Pairs:
     probes = (Probe(f"http://www.lab.test:{port}/", **{"rate": 200.0, "timeout": 5.0, **fields}),)
     return probe.make(probes, probe.channels(probes, a, b, families), a, b, controls)
 
@@ -99,7 +100,7 @@ def test_a_channel_needs_addresses_on_both_sides(
 
 
 def test_pairs_are_delivered_until_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "_LATE", LONG)  # a busy machine is no matter here
+    monkeypatch.setattr(pairs, "_LATE", LONG)  # a busy machine is no matter here
     samples = Samples(enough=10)
     with sites(OK, response(503)) as (a, b):
         running = prober(a.port).start(LONG, samples)
@@ -134,7 +135,7 @@ def test_waiting_is_bounded_and_stop_ends_it_early() -> None:
 
 def test_a_black_holed_side_slows_nothing_and_skips_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline is far away: had slots waited for the one before, A would see one request, not thirty."""
-    monkeypatch.setattr(probe, "_LATE", LONG)
+    monkeypatch.setattr(pairs, "_LATE", LONG)
     samples = Samples()
     with site(OK, A) as a:
         with black_hole(B, a.port):
@@ -150,7 +151,7 @@ def test_a_black_holed_side_slows_nothing_and_skips_no_slot(monkeypatch: pytest.
 
 
 def test_slots_beyond_the_bound_are_unseen_and_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "_pairs_at_once", lambda: 3)
+    monkeypatch.setattr(pairs, "_pairs_at_once", lambda: 3)
     samples = Samples()
     with site(OK, A) as a:
         with black_hole(B, a.port):
@@ -166,7 +167,7 @@ def test_own_trouble_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hear(_: Request, address: str) -> Heard:
         return Heard(Result(False, False, None, "too many open files", 0.0), None, own_trouble=address == B)
 
-    monkeypatch.setattr(probe, "hear", hear)
+    monkeypatch.setattr(pairs, "hear", hear)
     samples = Samples()
     running = prober(1).start(LONG, samples)
     until(lambda: running.unseen >= 5)
@@ -197,7 +198,7 @@ def test_nothing_is_under_way_after_stop() -> None:
 
 
 def test_addresses_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "_LATE", LONG)  # on a busy machine a late slot would pass its turn by
+    monkeypatch.setattr(pairs, "_LATE", LONG)  # on a busy machine a late slot would pass its turn by
     samples = Samples(enough=12)
     with sites(OK, OK, OK, OK, OK) as made:
         addresses = tuple(one.address for one in made)
@@ -254,3 +255,19 @@ def test_a_wrong_probe_is_known_before_anything_is_sent() -> None:
         probe.make((Probe("gopher://x.test/"),), (), (A,), (B,), ())
     with pytest.raises(Usage):
         probe.make((), (), (A,), (B,), ("x.test",))
+
+
+def test_a_prober_that_is_made_later_is_made_once_and_says_what_is_wrong_when_it_is_asked() -> None:
+    made: list[pairs.Pairs] = []
+
+    def make() -> pairs.Pairs:
+        made.append(probe.make((), (), (A,), (B,), ()))
+        return made[-1]
+
+    later = probe.Later(make)
+    assert made == []
+    assert later.compare() == ()
+    assert later.start(0.0, lambda _: False).stop() >= 0.0
+    assert len(made) == 1
+    with pytest.raises(Usage):
+        probe.Later(lambda: probe.make((Probe("gopher://x.test/"),), (), (A,), (B,), ())).compare()

@@ -9,6 +9,7 @@ import pytest
 
 from lbmigrate import probe
 from lbmigrate.model import Probe, Result, Sample
+from lbmigrate.probe import pairs
 from lbmigrate.probe.http import Heard, Request
 
 A, B = "127.41.1.1", "127.41.1.2"
@@ -16,14 +17,14 @@ LONG = 3600.0
 
 
 def test_slots_are_a_period_apart() -> None:
-    pace = probe.Pace(10.0)
+    pace = pairs.Pace(10.0)
     pace.begin(100.0)
     assert [(pace.take(pace.due), round(pace.due, 6)) for _ in range(3)] == [(0, 100.1), (1, 100.2), (2, 100.3)]
     assert pace.unseen == 0
 
 
 def test_a_slot_a_little_late_does_not_move_the_next() -> None:
-    pace = probe.Pace(10.0)
+    pace = pairs.Pace(10.0)
     pace.begin(100.0)
     pace.take(100.05)
     assert pace.due == pytest.approx(100.1)
@@ -31,7 +32,7 @@ def test_a_slot_a_little_late_does_not_move_the_next() -> None:
 
 
 def test_slots_whose_time_has_gone_are_unseen() -> None:
-    pace = probe.Pace(10.0)
+    pace = pairs.Pace(10.0)
     pace.begin(100.0)
     assert pace.take(105.02) == 50
     assert pace.unseen == 50
@@ -39,14 +40,14 @@ def test_slots_whose_time_has_gone_are_unseen() -> None:
 
 
 def test_fast_slots_may_catch_up_a_little() -> None:
-    pace = probe.Pace(1000.0)
+    pace = pairs.Pace(1000.0)
     pace.begin(100.0)
     assert [pace.take(100.05) for _ in range(3)] == [0, 1, 2]
     assert pace.unseen == 0
 
 
 def test_a_new_slice_waits_for_the_period_and_forgets_what_was_unseen() -> None:
-    pace = probe.Pace(0.1)
+    pace = pairs.Pace(0.1)
     pace.begin(100.0)
     pace.take(125.0)
     assert (pace.unseen, pace.due) == (2, 130.0)
@@ -69,13 +70,13 @@ class Heards:
 
 @pytest.fixture
 def heards(monkeypatch: pytest.MonkeyPatch) -> Heards:
-    monkeypatch.setattr(probe, "_LATE", LONG)  # a busy machine is no matter here
+    monkeypatch.setattr(pairs, "_LATE", LONG)  # a busy machine is no matter here
     made = Heards()
-    monkeypatch.setattr(probe, "hear", made.hear)
+    monkeypatch.setattr(pairs, "hear", made.hear)
     return made
 
 
-def collected(pairs: probe.Pairs, enough: int) -> list[Sample]:
+def collected(pairs: pairs.Pairs, enough: int) -> list[Sample]:
     samples: list[Sample] = []
 
     def seen(sample: Sample) -> bool:
@@ -88,7 +89,7 @@ def collected(pairs: probe.Pairs, enough: int) -> list[Sample]:
     return samples
 
 
-def prober(count: int, rate: float) -> probe.Pairs:
+def prober(count: int, rate: float) -> pairs.Pairs:
     probes = tuple(Probe(f"http://www{number}.lab.test/", rate=rate) for number in range(count))
     return probe.make(probes, probe.channels(probes, (A,), (B,), ("A",)), (A,), (B,))
 
@@ -116,17 +117,17 @@ def test_slow_channels_all_start_within_the_first_second() -> None:
     assert len(samples) == 3
 
 
-@pytest.mark.parametrize(("soft", "pairs"), [(1024, 256), (1 << 20, 4096), (resource.RLIM_INFINITY, 4096), (3, 1)])
-def test_pairs_at_once_leave_descriptors_for_the_rest(soft: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("soft", "most"), [(1024, 256), (1 << 20, 4096), (resource.RLIM_INFINITY, 4096), (3, 1)])
+def test_pairs_at_once_leave_descriptors_for_the_rest(soft: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert probe._pairs_at_once() == pairs
+    assert pairs._pairs_at_once() == most
 
 
 def complaint(context: dict[str, Any]) -> None:
     async def work() -> None:
         asyncio.get_running_loop().call_exception_handler(context)
 
-    asyncio.run(probe._quietly(work()))
+    asyncio.run(pairs._quietly(work()))
 
 
 def test_a_fault_that_nobody_waited_for_is_raised() -> None:
