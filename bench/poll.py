@@ -1,7 +1,7 @@
-"""Since when a name server answers with what: a process that asks it for one name without pause.
+"""Since when a name server answers with what: a process that asks it for one name again and again.
 
-`poll.py ADDRESS PORT NAME` prints a line for each change: the moment of the first such answer (Unix seconds), the TTL,
-and the addresses, sorted. It is a process of its own, so that its asking takes no time from what is measured.
+`poll.py ADDRESS PORT NAME PAUSE` prints a line for each change: the moment of the first such answer (Unix seconds),
+the TTL, and the addresses, sorted. It is a process of its own, so that its asking takes no time from what is measured.
 """
 
 import socket
@@ -32,9 +32,9 @@ class Answer:
 class Poll:
     """The process that asks "host:port" for `name`, and all that it has told."""
 
-    def __init__(self, server: str, name: str) -> None:
+    def __init__(self, server: str, name: str, pause: float = PAUSE) -> None:
         host, _, port = server.rpartition(":")
-        argv = [sys.executable, str(Path(__file__)), host, port, name]
+        argv = [sys.executable, str(Path(__file__)), host, port, name, str(pause)]
         self._child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment())
         self._told: list[Answer] = []
         Thread(target=self._read, daemon=True).start()
@@ -63,7 +63,7 @@ class Poll:
 
 def main() -> None:
     """Ask until the reader is gone."""
-    address, port, name = sys.argv[1:]
+    address, port, name, pause = sys.argv[1:]
     query = dns.message.make_query(name, "A", flags=0).to_wire()
     last: tuple[int, list[str]] = (-1, [])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
@@ -80,7 +80,7 @@ def main() -> None:
                 if (found := (rrset.ttl, sorted(map(str, rrset)))) != last:
                     last = found
                     print(f"{now:.6f}", found[0], *found[1], flush=True)
-            time.sleep(PAUSE)
+            time.sleep(float(pause))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import bulk
 import discover
 import gate
 import probe
+import rollback
 import served
 import startup
 import whole
@@ -18,6 +19,7 @@ from lbmigrate.errors import LbmigrateError
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "start-up": startup.rows,
     "a weight until BIND serves it": served.rows,
+    "a rollback (about two minutes)": rollback.rows,
     "discover over a large zone": discover.rows,
     "ten thousand names (about a minute)": bulk.rows,
     "the gate": gate.rows,

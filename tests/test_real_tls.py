@@ -77,3 +77,12 @@ def test_a_certificate_of_b_that_expires_under_way_turns_back(one: Rig, ca: trus
     assert turned.code == 3, turned.err
     assert turned.line.startswith("turned back to A: B is bad: certificate expired")
     assert one.served() == [[one.a]] * 2
+
+
+def test_a_rollback_needs_no_probe_that_can_be_made(one: Rig) -> None:
+    """The CA's file is gone: nothing can be probed any more."""
+    one.at_50()
+    (one.directory / "ca.pem").unlink()
+    assert one.give("run").code == 2
+    one.ok("rollback", "--yes", "--no-wait")
+    assert one.served()[0] == [one.a]
