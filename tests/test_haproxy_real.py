@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from haproxies import new as newer
 
 from lbmigrate.balancers import haproxy_process as process
 from lbmigrate.balancers.haproxy import Haproxy
+from lbmigrate.balancers.haproxy_runtime import Runtime
 from lbmigrate.errors import Failed, Refused, Unreachable
 from lbmigrate.hosts import local, ports
-from lbmigrate.lab.process import freeport
+from lbmigrate.lab.process import Process, freeport
 from lbmigrate.model import Backend, Listen, Look
 from lbmigrate.value import replace
 
@@ -412,3 +414,46 @@ def test_what_is_described(two: Pair) -> None:
     assert plan.listens == (Listen(A, two.port), Listen("::", other), Listen("::", other + 1))
     assert plan.text == Path(two.a_side.config).read_text()
     assert plan.backends[0] == Backend("web", "p1", BACKENDS[0], two.back, 3, "ready", True)
+
+
+# ---------------------------------------------------------------- the same command line
+
+
+@contextmanager
+def stranger(two: Pair, port: int) -> Iterator[Process]:
+    """Somebody else's HAProxy with B's very command line, from another text that stood there before."""
+    text = CONFIG.format(directory=two.directory / "stranger", bind=f"{B2}:{port}", net=NET, back=1)
+    (two.directory / "stranger/a").mkdir(parents=True, exist_ok=True)
+    config = Path(two.b_side.config)
+    kept = config.read_text() if config.exists() else ""
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(text)
+    one = Process((process.binary(two.b_side), "-db", "-f", str(config)), two.directory / "stranger.log")
+    one.start()
+    one.wait(lambda: bool(ports.listeners(B2, port)), 10)
+    config.unlink()
+    if kept:
+        local.write(config, kept)
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def test_a_stranger_with_bs_command_line_is_not_taken_for_b_and_never_stopped(two: Pair) -> None:
+    two.start()
+    plan = two.a.describe()
+    with stranger(two, freeport(B2)) as one:
+        with pytest.raises(Refused, match=rf"pid {one.pid} runs HAProxy with it already .* so it is not B; end it"):
+            two.b.check(plan)
+        assert one.alive()
+    two.b.stand_up(plan)
+    with stranger(two, freeport(B2)) as one:
+        before = two.b.look().process
+        assert one.pid not in process.mine(two.b_side, Runtime(two.b_side.socket))
+        with pytest.raises(Unreachable, match=rf"pid {one.pid} runs .* left alone: end it by hand"):
+            two.b.stop()
+        assert one.alive()
+        assert not process.answers(Runtime(two.b_side.socket)), f"B itself has stopped: {before}"
+    two.b.stop()
+    assert two.b.look() == Look(up=False)

@@ -70,7 +70,7 @@ class Haproxy:
         if self._run["kind"] == "command" and not self._run.get("up"):
             raise Refused(f"reading `run:` of {self._side.config}: no `up` command; give one")
         self._judge(rendered.text)
-        process.conflicts(self._side, rendered.binds)
+        process.conflicts(self._side, self._runtime, rendered.binds)
 
     def _apart(self, plan: Blueprint) -> None:
         """B's file and socket must not be A's, nor anybody else's: writing one or stopping the other would end A."""
@@ -79,6 +79,11 @@ class Haproxy:
             raise Refused(f"checking `config` {side.config}: it is A's own file; give B one of its own")
         if any(line.texts()[:3] == ("stats", "socket", side.socket) for line in lines):
             raise Refused(f"checking `socket` {side.socket}: it is A's own admin socket; give B one of its own")
+        if self._run["kind"] == "process" and (others := process.strangers(side, self._runtime)):
+            raise Refused(
+                f"checking `config` {side.config}: pid {others[0]} runs HAProxy with it already and does not answer at"
+                f" {side.socket}, so it is not B; end it, or give B a file of its own"
+            )
         files = process.files(int(info(self._runtime)["Pid"])) if process.answers(self._runtime) else ()
         if files and os.path.realpath(side.config) not in files:
             raise Refused(f"checking `socket` {side.socket}: a HAProxy with {files[0]} answers there; give B its own")

@@ -1,7 +1,8 @@
 """The HAProxy process of a side: found by the file it runs with, started to outlive us, stopped softly.
 
-A process is ours when its command line names the program and `-f` the side's file: a pid file may be stale, and its
-number may by now belong to somebody else, so no signal is sent on its word.
+A process may be ours when its command line names the program and `-f` the side's file; it is when it also answers at
+the side's socket, or stands in the pid file. Each alone is not enough: a pid file may be stale, its number somebody
+else's by now, and anybody may start the same command line. No signal is sent to a process on less.
 """
 
 import os
@@ -9,7 +10,7 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -99,6 +100,33 @@ def running(side: Side) -> tuple[int, ...]:
     return local.find(ours)
 
 
+def mine(side: Side, runtime: Runtime) -> tuple[int, ...]:
+    """Of `running` those that are this side: whoever answers at its socket or stands in its pid file, and their kin."""
+    pids = running(side)
+    heads = {_head(pid, pids) for pid in _named(side, runtime) if pid in pids}
+    return tuple(pid for pid in pids if _head(pid, pids) in heads)
+
+
+def _head(pid: int, pids: Sequence[int]) -> int:
+    """The master of a worker, among these."""
+    above = local.parent(pid)
+    return above if above in pids else pid
+
+
+def _named(side: Side, runtime: Runtime) -> Iterator[int]:
+    file = Path(pidfile(side))
+    if file.exists() and (text := local.read(file).strip()).isdecimal():
+        yield int(text)
+    if answers(runtime):
+        yield int(info(runtime)["Pid"])
+
+
+def strangers(side: Side, runtime: Runtime) -> tuple[int, ...]:
+    """Processes with this side's command line that listen and are not this side."""
+    ours = mine(side, runtime)
+    return tuple(pid for pid in running(side) if pid not in ours and ports.listens(pid))
+
+
 def listening(side: Side) -> bool:
     """Whether any process of this side still takes connections."""
     return any(ports.listens(pid) for pid in running(side))
@@ -108,7 +136,8 @@ def start(side: Side, runtime: Runtime) -> None:
     """Start it, or a new one beside the old which it then stops softly (`-sf`). Raises Failed with its words."""
     log = Path(f"{side.config}.log")
     mark = log.stat().st_size if log.exists() else 0
-    old, before = masters(side), running(side)
+    before = mine(side, runtime)
+    old = tuple(pid for pid in before if _head(pid, before) == pid)
     soft = ("-sf", *map(str, old)) if old else ()
     argv = (binary(side), "-db", "-f", side.config, *_arguments(side), *soft)
     Path(side.socket).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -158,7 +187,9 @@ def down(side: Side, runtime: Runtime, command: str) -> None:
 
 def soft_stop(side: Side, runtime: Runtime) -> None:
     """SIGUSR1 to what listens with this side's file, until it refuses. Raises Refused, Unreachable."""
-    found = masters(side)
+    told = answers(runtime) or Path(pidfile(side)).exists()
+    ours = mine(side, runtime) if told else running(side)  # a socket that is lost: the command line is all there is
+    found = tuple(pid for pid in ours if _head(pid, ours) == pid)
     if not found and answers(runtime):
         raise Refused(
             f"stopping {side.config}: {side.socket} answers, but no process here runs `haproxy -f {side.config}`;"
@@ -166,6 +197,11 @@ def soft_stop(side: Side, runtime: Runtime) -> None:
         )
     if _silent(found, lambda: not answers(runtime) and not listening(side)):
         return
+    if others := strangers(side, runtime):
+        raise Unreachable(
+            f"stopping {side.config}: pid {', '.join(map(str, others))} runs `haproxy -f {side.config}` too and still"
+            f" listens, but is not what answers at {side.socket}; it was left alone: end it by hand"
+        )
     pids = ", ".join(map(str, found))
     raise Unreachable(
         f"stopping {side.config} softly (pid {pids}): it still listens after {STOP_SECONDS:g} s; look into its log"
@@ -206,12 +242,12 @@ def until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
         raise Unreachable(f"{otherwise} (waited {seconds:g} s)")
 
 
-def conflicts(side: Side, binds: Sequence[tuple[str, int]]) -> None:
+def conflicts(side: Side, runtime: Runtime, binds: Sequence[tuple[str, int]]) -> None:
     """Judge whether B could listen there and would have the ports to itself. Raises Refused, by address and port."""
-    mine = frozenset().union(*(ports.inodes(pid) or frozenset() for pid in running(side)))
+    own = frozenset().union(*(ports.inodes(pid) or frozenset() for pid in mine(side, runtime)))
     for address, port in binds:
         holders = ports.listeners(address, port)
-        why = "another program listens there" if holders - mine else ""
+        why = "another program listens there" if holders - own else ""
         if not holders:
             why = ports.unbindable(address, port)
         if why:
