@@ -76,7 +76,8 @@ def target(bound: Bound, found: tuple[Zone, ...]) -> tuple[bool, str]:
     """
     host = bound.b.hostname
     if not any(inside(host, entry.zone) for entry in bound.dns):
-        return True, f"b: hostname {host} lies in no zone under dns:; make sure that it leads to B"
+        where = f"{', '.join(bound.b.addresses)} and to nothing else"
+        return True, f"b: hostname {host} lies in no zone under dns:, so make sure yourself that it leads to {where}"
     held = [one for index in entries(bound, host) for one in found[index].read([host]).held]
     leads = {rdata for one in held for r in one.rrsets if r.rtype in FAMILIES for rdata in r.rdatas}
     if lacking := sorted(set(bound.b.addresses) - leads):
