@@ -37,7 +37,7 @@ def _listen() -> None:
 def _misused(common: "Common", wrong: "click.ClickException") -> int:
     """click's own errors in the form of all others; the help, where no command was given, as it is."""
     from lbmigrate.errors import Usage
-    from lbmigrate.verbs import fail
+    from lbmigrate.verbs.said import fail
 
     message = wrong.format_message()
     if "\n" in message:
@@ -84,7 +84,7 @@ def _run() -> int:
     except LbmigrateError as wrong:
         if os.environ.get("LBMIGRATE_DEBUG") == "1":
             raise
-        from lbmigrate.verbs import fail
+        from lbmigrate.verbs.said import fail
 
         code = fail(common, wrong)
     except click.exceptions.Exit as done:

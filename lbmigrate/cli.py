@@ -97,7 +97,7 @@ def _verb(name: str, doc: str, *options: F) -> None:
         from lbmigrate import verbs
 
         common = click.get_current_context().ensure_object(Common)
-        code = getattr(verbs, name)(common, **given)
+        code = verbs.verb(name)(common, **given)
         click.get_current_context().exit(code or 0)
 
     call.__doc__ = doc

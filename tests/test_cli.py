@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pytest
 
-from lbmigrate import __version__, assemble, verbs
+from lbmigrate import __version__, assemble
 from lbmigrate.__main__ import main
 from lbmigrate.cli import cli
 from lbmigrate.events import Asked, Began, Hold, Took, Worker
@@ -23,6 +23,7 @@ from lbmigrate.lab.virtual import Crash, Faults, MemoryJournal, World, parts
 from lbmigrate.model import Held, RRset
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
+from lbmigrate.verbs import GROUPS, driving, said, seeing, work
 
 ROOT = Path(__file__).parent.parent
 NAME = "www.example.com."
@@ -109,6 +110,10 @@ def test_help_names_every_verb_of_the_contract(lbmigrate: Call) -> None:
     assert set(VERBS) >= set(issue.split())
     assert all(re.search(rf"^  {verb} ", done.out, re.MULTILINE) for verb in VERBS)
     assert "A typical migration:" in done.out
+
+
+def test_every_verb_is_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == VERBS
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -295,8 +300,10 @@ def ground(lbmigrate: Call, monkeypatch: pytest.MonkeyPatch) -> Ground:
     made = Ground(lbmigrate)
     monkeypatch.setattr(assemble, "parts", made.parts)
     monkeypatch.setattr(assemble, "zones", lambda _: made.parts().zones)
-    monkeypatch.setattr(verbs, "connect", lambda *_: made.journal)
-    monkeypatch.setattr(verbs, "time", Time(made.world))
+    for module in (work, seeing):
+        monkeypatch.setattr(module, "connect", lambda *_: made.journal)
+    for timed in (said, seeing, driving):
+        monkeypatch.setattr(timed, "time", Time(made.world))
     return made
 
 

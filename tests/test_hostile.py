@@ -29,7 +29,7 @@ from lbmigrate.plan import Soak, Write
 from lbmigrate.probe import http
 from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
-from lbmigrate.verbs import fail
+from lbmigrate.verbs.said import fail
 
 door = Doors()
 

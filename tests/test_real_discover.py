@@ -13,7 +13,7 @@ from migrations import NEEDS, WWW, rig, until
 from servers import HOST, KEY, KINDS, Server, knotd, named, program, run
 from states import at
 
-from lbmigrate import config, verbs
+from lbmigrate import config
 from lbmigrate.errors import Unreachable
 from lbmigrate.fence import rdata
 from lbmigrate.fold import State
@@ -22,6 +22,7 @@ from lbmigrate.lab.process import write_private
 from lbmigrate.model import Fence, RRset
 from lbmigrate.plan import Soak
 from lbmigrate.value import replace
+from lbmigrate.verbs import work
 
 A = "192.0.2.10"
 ZONE = rf"""$ORIGIN lab.test.
@@ -241,13 +242,13 @@ def test_once_begun_the_names_are_those_of_the_plan(tmp_path: Path) -> None:
     chosen = config.load(file)
     begun = at(Soak(50))
     assert begun.plan is not None
-    assert verbs._named(chosen, begun, True).bound.names == begun.plan.bound.names
-    assert verbs._named(chosen, State(), False) == chosen
+    assert work._named(chosen, begun, True).bound.names == begun.plan.bound.names
+    assert work._named(chosen, State(), False) == chosen
     same = replace(begun.plan, bound=replace(chosen.bound, names=("x.lab.test.",)))
     done = replace(begun, outcome="done", plan=same)
-    assert verbs._named(chosen, done, True).bound.names == ("x.lab.test.",)
+    assert work._named(chosen, done, True).bound.names == ("x.lab.test.",)
     with pytest.raises(Unreachable):
-        verbs._named(chosen, replace(done, outcome="rolled-back"), True)
+        work._named(chosen, replace(done, outcome="rolled-back"), True)
 
 
 LATE = f"late.{ORIGIN}."

@@ -1,0 +1,67 @@
+"""Before it begins: `check`, `discover`, `plan`, `policy`. They change nothing."""
+
+import json
+
+import click
+
+from lbmigrate.cli import Common
+from lbmigrate.errors import Refused
+from lbmigrate.verbs import said, work
+
+
+def check(common: Common) -> int:
+    """See the command line's help."""
+    from lbmigrate.preflight import findings
+
+    with work.at_work(common, changes=False, begins=True) as (engine, parts, chosen):
+        if over := work.ended(engine.state, chosen):
+            raise Refused(f"check: {over}")
+        found = findings(engine.state, parts, chosen)
+    if common.output == "json":
+        click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found]))
+    else:
+        for one in found:
+            click.echo(f"{one.level:5} {one.what}")
+    failed = [one for one in found if one.level == "no"]
+    if failed:
+        more = f"check: {len(failed)} preconditions not met, the first: " if len(failed) > 1 else "check: "
+        raise failed[0].kind(f"{more}{failed[0].what}")
+    return 0
+
+
+def discover(common: Common, names: tuple[str, ...], section: bool) -> int:
+    """See the command line's help."""
+    from lbmigrate import config, gather, listing
+    from lbmigrate.render import safe
+
+    seen = gather.discover(config.load(work.config_path(common)).bound, config.owners(names))
+    for line in listing.remarks(seen):
+        click.echo(f"lbmigrate: {safe(line)}", err=True)
+    if common.output == "json":
+        click.echo(json.dumps(listing.document(seen)))
+    else:
+        click.echo(listing.section(seen) if section else listing.table(seen))
+    return 0
+
+
+def plan(common: Common, nearest: bool) -> int:
+    """See the command line's help."""
+    with work.at_work(common, changes=False, begins=True) as (engine, parts, chosen):
+        if engine.state.active and engine.state.back:
+            click.echo(f"lbmigrate: {said.going_back(engine.state)}; this was the plan:", err=True)
+        return said.print_plan(common, work.planned(engine, parts, chosen, nearest), chosen)
+
+
+def policy(common: Common, server: str | None) -> int:
+    """See the command line's help."""
+    from lbmigrate import policy as rules
+    from lbmigrate.needed import needs
+
+    kinds = [server] if server else list(rules.SERVERS)
+    with work.at_work(common, changes=False, begins=True) as (engine, parts, chosen):
+        found = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
+    if common.output == "json":
+        click.echo(json.dumps([rules.document(where, each, kinds) for where, each in found.items()]))
+    else:
+        click.echo("\n\n".join(rules.text(each, kinds) for each in found.values()))
+    return 0

@@ -1,0 +1,81 @@
+"""How a result is said: one line, or one JSON document."""
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from lbmigrate.cli import Common
+from lbmigrate.errors import LbmigrateError
+from lbmigrate.fold import State
+
+if TYPE_CHECKING:
+    from lbmigrate.engine import Engine
+    from lbmigrate.plan import Plan
+    from lbmigrate.spec import Config
+
+
+def result(common: Common, engine: "Engine", message: str) -> int:
+    """Say how it ended: one line, or in JSON a document with the status."""
+    from lbmigrate import render
+
+    if common.output == "json":
+        doc = {"outcome": "ok", "code": 0, "message": message, "status": render.document(engine.state)}
+        click.echo(json.dumps(doc))
+    else:
+        click.echo(message)
+    return 0
+
+
+def say(common: Common, message: str) -> int:
+    """A result without more to it: one line, or one JSON document."""
+    if common.output == "json":
+        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": message}))
+    else:
+        click.echo(message)
+    return 0
+
+
+def where(s: State) -> str:
+    from lbmigrate import render
+    from lbmigrate.decide import phase
+
+    if not s.active:
+        return f"{s.migration}: {s.outcome or 'no migration under way'}{f' ({s.outcome_why})' if s.outcome_why else ''}"
+    stands = s.paused or (s.hold is not None and s.hold.for_good)  # then "next" names the operator's own words
+    way = "" if stands else "; go on with: lbmigrate run"
+    return f"{s.migration}: {phase(s)} at {s.weight} %; next: {render.following(s)}{way}"
+
+
+def going_back(s: State) -> str:
+    from lbmigrate import render
+
+    way = "follow it: lbmigrate run, or look: lbmigrate status; when it is over begin anew: lbmigrate start"
+    return f"{s.migration}: a rollback is under way at {s.weight} %, next: {render.following(s)}; {way}"
+
+
+def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
+    from lbmigrate import render
+    from lbmigrate.plan import attainable, digest
+    from lbmigrate.schedule import rows, schedule
+
+    due = schedule(plan, chosen.soft)
+    can = attainable(plan.bound, plan.originals)
+    if common.output == "json":
+        steps = [{"step": d.step, "least_seconds": d.least, "most_seconds": d.most, "undo": d.undo} for d in due]
+        doc = {"plan": digest(plan), "attainable": list(can), "names": render.each(plan), "steps": steps}
+        click.echo(json.dumps(doc))
+    else:
+        click.echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
+    return 0
+
+
+def fail(common: Common, wrong: LbmigrateError) -> int:
+    """The one line of an error, and its exit code."""
+    from lbmigrate.render import safe
+
+    if common.output == "json":
+        click.echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}))
+    click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in str(wrong).splitlines()), err=True)
+    return wrong.code
