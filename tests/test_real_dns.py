@@ -9,6 +9,9 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import dns.message
+import dns.opcode
+import dns.query
 import dns.update
 import pytest
 from migrations import EACH, FENCE, NEEDS, WWW, Rig, Said, on, rig, tapped, until
@@ -18,6 +21,7 @@ from lbmigrate.fence import encode
 from lbmigrate.lab.ground import ORIGIN
 from lbmigrate.lab.process import freeport, write_private
 from lbmigrate.model import Fence, RRset
+from lbmigrate.value import replace
 
 pytestmark = pytest.mark.real(*NEEDS)
 each = pytest.mark.parametrize("software", EACH)
@@ -315,6 +319,25 @@ def test_a_dead_secondary_stops_the_clock_of_the_caches_and_is_named(software: s
         one.ok("resume")
         one.ok("run")
         assert one.served() == [[one.b]] * 2
+
+
+def test_a_secondary_that_lags_stops_the_clock_of_the_caches_and_is_named(tmp_path: Path) -> None:
+    """It answers, with the zone as it was: no notice of the change comes through to it."""
+    with rig(tmp_path, replace(on("named"), lag=3600.0), watched=False, soak_limit="1s") as one:
+        one.entry(serve_limit="1s")
+        said = one.give("start")
+        assert said.code == 4, said.err
+        assert f"{one.ground.dns.nameservers[1]} does not serve the change" in said.line
+        assert one.served() == [sorted([one.a, one.b]), [one.a]]
+        assert one.status()["caches_turn_at"] is None
+        notice = dns.message.make_query(f"{ORIGIN}.", "SOA")
+        notice.set_opcode(dns.opcode.NOTIFY)
+        host, _, port = one.ground.dns.nameservers[1].rpartition(":")
+        dns.query.udp(notice, host, 5, int(port))
+        until(lambda: one.served() == both(one), "the secondary to follow")
+        one.ok("resume")
+        one.ok("start")
+        assert one.served() == both(one)
 
 
 @each
