@@ -68,7 +68,7 @@ def discover(bound: Bound, given: Sequence[str] = ()) -> Discovery:
 
 def _by_transfer(bound: Bound, index: int) -> Contents:
     part = Contents(index, bound.a)
-    return part.add(transfer.records(bound.dns[index], part.wanted(transfer.EVERY)))
+    return part.add(drivers.whole(bound.dns[index], part.wanted(transfer.EVERY)))
 
 
 def _by_queries(bound: Bound, index: int) -> tuple[Contents, dict[str, str]]:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from lbmigrate import schemes
+from lbmigrate.drawn import ASKED
 from lbmigrate.model import Fence, Held, RRset, Side, SideName
 from lbmigrate.spec import Bound, Dns
 from lbmigrate.value import Same, replace, to_json, value
@@ -206,15 +207,23 @@ def standing_by(plan: Plan) -> tuple[int, ...]:
 
 def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
     """Names in the config's order, as many to a message as fit whatever it changes."""
-    from lbmigrate import batches, size  # here, because `status` makes no plan and starts without zlib and urllib
+    from lbmigrate import (
+        batches,
+        quotas,
+        size,
+    )  # here, because `status` makes no plan and starts without zlib and urllib
 
     found: list[Batch] = []
     shares = batches.Shares(bound.migration)
     chosen = list(zip(originals, ways(bound, originals), strict=True))
     for index, entry in enumerate(bound.dns):
         mine = [(held, one.how) for held, one in chosen if entry_of(bound, held) is entry]
-        each = [shares.of(entry, held, how, *sides(bound, held)) for held, how in mine]
-        for span in size.batches(entry.zone, each, entry.tsig):
+        if entry.driver == "route53":
+            spans = quotas.batches([quotas.share(bound.migration, *one, *sides(bound, one[0])) for one in mine])
+        else:
+            each = [shares.of(entry, held, how, *sides(bound, held)) for held, how in mine]
+            spans = size.batches(entry.zone, each, entry.tsig)
+        for span in spans:
             found.append(Batch(index, tuple(held.name for held, _ in mine[span.start : span.stop])))
     return found
 
@@ -360,7 +369,7 @@ def _weighed(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, 
 def questions(plan: Plan, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     """What the authoritative servers of a `dns:` entry are asked while it moves: types, and the names asked for them.
 
-    A name that a LUA record may answer for is also asked for its fence, which alone tells which record that is.
+    A name whose answers may be drawn is also asked for its fence, which alone tells which record draws them.
     """
     return _questions(Same(plan), zone)
 
@@ -372,7 +381,7 @@ def _questions(same: Same, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str,
     found: dict[tuple[str, ...], list[str]] = {}
     for held, way in zip(plan.originals, plan.ways, strict=True):
         if entry_of(plan.bound, held) is entry:
-            types = tuple(sorted(held.by_type)) + (("TXT",) if way.how == "lua" else ())
+            types = tuple(sorted(held.by_type)) + ASKED.get(way.how, ())
             found.setdefault(types, []).append(held.name)
     return tuple((types, tuple(names)) for types, names in found.items())
 

@@ -1,13 +1,13 @@
-"""What a server's answers from a LUA record say about which record that is. Pure.
+"""What a server's answers from a LUA record, or from weighted sets, say about which they are. Pure.
 
-A LUA record cannot be asked for: its answers are one address at a time, and 5 % looks like 25 %. But the fence is
+Neither can be asked for: its answers are one address at a time, and 5 % looks like 25 %. But the fence is
 changed by the same message, so a server that serves our present fence has our present record as well. Its answers
 are then counted as the record itself; of any other server as a record that is not ours.
 """
 
 from collections.abc import Iterable
 
-from lbmigrate import lua
+from lbmigrate.drawn import MARKS, READERS, choices
 from lbmigrate.fence import rdata
 from lbmigrate.model import FAMILIES, Held, Served
 from lbmigrate.value import replace
@@ -16,9 +16,9 @@ OTHER = "not the present record"
 
 
 def settled(known: Iterable[Held], served: Iterable[Served]) -> list[Served]:
-    """The answers with those of LUA records in their place: a name that was asked for its fence gets an entry LUA."""
+    """The answers with those of drawn records in their place: a name that was asked for its fence gets an entry."""
     answers = list(served)
-    fences = {(one.server, one.view, one.name): one for one in answers if one.rtype == "TXT"}
+    fences = {(one.server, one.view, one.name): one for one in answers if one.rtype in MARKS}
     if not fences:
         return answers
     holds = {held.key: held for held in known}
@@ -26,9 +26,9 @@ def settled(known: Iterable[Held], served: Iterable[Served]) -> list[Served]:
     found = []
     for one in answers:
         at = (one.server, one.view, one.name)
-        if at not in fences or one.rtype not in (*FAMILIES, "TXT"):
+        if at not in fences or one.rtype not in (*FAMILIES, *MARKS):
             found.append(one)
-        elif one.rtype != "TXT":
+        elif one.rtype not in MARKS:
             ttls[at] = max(ttls.get(at, 0), one.ttl or 0)
             found.append(_address(one, holds[at[1:]], _ours(fences[at], holds[at[1:]])))
     records = [_record(one, holds[at[1:]], ttls.get(at, 0)) for at, one in fences.items()]
@@ -40,9 +40,9 @@ def _ours(fence: Served, held: Held) -> bool:
 
 
 def _address(one: Served, held: Held, ours: bool) -> Served:
-    """An address that the present LUA record may answer is no record of its own."""
-    record = held.by_type.get("LUA")
-    chosen = [shares for text in (record.rdatas if record else ()) if (shares := lua.read(text))]
+    """An address that the present record may answer is no record of its own."""
+    record = next((held.by_type[kind] for kind in READERS if kind in held.by_type), None)
+    chosen = [found for found in (choices(record) if record else ()) if found]
     may = {address for family, shares in chosen if family == one.rtype for _, address in shares}
     if ours and record and one.rdatas is not None and set(one.rdatas) <= may:
         return replace(one, rdatas=())
@@ -50,10 +50,11 @@ def _address(one: Served, held: Held, ours: bool) -> Served:
 
 
 def _record(fence: Served, held: Held, ttl: int) -> Served:
-    """The LUA record that a server has, by its fence; `ttl` is that of its answers."""
+    """The record that a server has, by its fence; `ttl` is that of its answers."""
+    kind = MARKS[fence.rtype]
     if fence.error:
-        return replace(fence, rtype="LUA")
+        return replace(fence, rtype=kind)
     if not _ours(fence, held):
-        return replace(fence, rtype="LUA", ttl=ttl, rdatas=(OTHER,))
-    record = held.by_type.get("LUA")
-    return replace(fence, rtype="LUA", ttl=ttl, rdatas=record.rdatas if record else ())
+        return replace(fence, rtype=kind, ttl=ttl, rdatas=(OTHER,))
+    record = held.by_type.get(kind)
+    return replace(fence, rtype=kind, ttl=ttl, rdatas=record.rdatas if record else ())

@@ -30,7 +30,8 @@ class Dns:
     """One `dns:` entry. `nameservers`: "host" or "host:port", empty for the zone's own NS; `serve_limit` in seconds.
 
     `view`: the name of this face of a zone that has several; `addresses`: those of A's and B's that it shows, empty for
-    all of them. `transfer` is None where the zone is transferred from `server` with its key.
+    all of them. `transfer` is None where the zone is transferred from `server` with its key. Route 53 alone has
+    `zone_id`, `region`, `profile`, `endpoint`; its `scheme` is "weighted".
     """
 
     driver: str
@@ -44,6 +45,10 @@ class Dns:
     view: str = ""
     addresses: tuple[str, ...] = ()
     transfer: Transfer | None = None
+    zone_id: str = ""
+    region: str = ""
+    profile: str = ""
+    endpoint: str = ""
 
 
 @value

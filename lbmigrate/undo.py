@@ -1,8 +1,10 @@
-"""What a person needs to undo by hand: the exact nsupdate commands. Pure, from the journal alone."""
+"""What a person needs to undo by hand: the exact nsupdate or aws commands. Pure, from the journal alone."""
 
+import json
+import re
 import shlex
 
-from lbmigrate import lua
+from lbmigrate import lua, weighted
 from lbmigrate.decide import leaving
 from lbmigrate.fence import owner, rdata
 from lbmigrate.fold import State
@@ -14,7 +16,7 @@ NOTHING = "# nothing to undo: no name is claimed"
 
 
 def commands(s: State) -> str:
-    """nsupdate input that puts every claimed name back as it was, on condition that it is still as we left it.
+    """What puts every claimed name back as it was, on condition that it is still as we left it: for nsupdate, or for aws.
 
     A message under way may have arrived or not: then there is one for each case, and the server takes what fits.
     """
@@ -35,6 +37,8 @@ def _batch(s: State, plan: Plan, index: int) -> list[str]:
     originals, known = found(plan, plan.originals, keys), found(plan, s.known, keys)
     sent = [wanted(plan, s.attempt, n, write) for n, write in s.pending if write.batch == index]
     ours = [now for now in dict.fromkeys([known, *sent]) if now != originals]
+    if entry.driver == "route53":
+        return [_aws(entry, list(zip(now, originals, strict=True))) for now in ours]
     return [_message(entry, _lines(now, originals, entry.scheme)) for now in ours]
 
 
@@ -75,6 +79,37 @@ def _records(rrset: RRset) -> list[str]:
     """Type and rdata of each record, as nsupdate reads them."""
     texts = map(lua.generic, rrset.rdatas) if rrset.rtype == "LUA" else rrset.rdatas
     return [f"{_type(rrset)} {text}" for text in texts]
+
+
+def _aws(entry: Dns, names: list[tuple[Held, Held]]) -> str:
+    """One change batch for the aws command line. The fence's TXT holds more than the journal knows: it stays."""
+    deletes = [("DELETE", one) for now, _ in names for rrset in now.rrsets for one in _sets(rrset)]
+    creates = [("CREATE", one) for _, then in names for rrset in then.rrsets for one in _sets(rrset)]
+    batch = {"Changes": [{"Action": action, "ResourceRecordSet": one} for action, one in (*deletes, *creates)]}
+    given = {"--profile": entry.profile, "--endpoint-url": entry.endpoint}
+    options = "".join(f" {option} {shlex.quote(text)}" for option, text in given.items() if text)
+    zone = shlex.quote(entry.zone_id) if entry.zone_id else f"THE_ID_OF_{shlex.quote(entry.zone)}"
+    return (
+        f"aws route53 change-resource-record-sets{options} --hosted-zone-id {zone} --change-batch"
+        f" {shlex.quote(json.dumps(batch))}\n# then, for the fence: lbmigrate rollback --from-dns"
+    )
+
+
+def _sets(rrset: RRset) -> list[dict[str, object]]:
+    """The record sets that it is, in the API's JSON form."""
+    name = re.sub(r"\\(?:(\d{3})|(.))", lambda m: f"\\{int(m[1]) if m[1] else ord(m[2]):03o}", rrset.name)
+    read = [found for rdata in rrset.rdatas if (found := weighted.read(rdata))]
+    if rrset.rtype != weighted.TYPE:
+        return [{"Name": name, "Type": rrset.rtype, "TTL": rrset.ttl, "ResourceRecords": _listed(rrset.rdatas)}]
+    return [
+        {"Name": name, "Type": rtype, "SetIdentifier": weighted.identifier(address), "Weight": share,
+         "TTL": rrset.ttl, "ResourceRecords": _listed((address,))}
+        for rtype, shares in read for share, address in shares
+    ]  # fmt: skip
+
+
+def _listed(values: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"Value": value} for value in values]
 
 
 def leftovers(s: State) -> str:

@@ -20,8 +20,9 @@ from servers import HOST
 from stores import ministack
 
 from lbmigrate.lab.process import freeport
+from lbmigrate.lab.route53 import sets
 from lbmigrate.lab.route53.server import running
-from lbmigrate.lab.route53.world import KEY_ID, Faults, World
+from lbmigrate.lab.route53.world import KEY_ID, Faults, Made, World
 from lbmigrate.value import replace
 
 PAGE = Path(__file__).parent.parent / "docs" / "route53.md"
@@ -58,6 +59,37 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Ground:
+    """The laboratory's Route 53 with one zone and its two name servers, on an address of its own."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.world = World(self.clock, random.Random(1))
+        self.world.faults = UNTHROTTLED
+        self.zone = self.world.create(Made(ZONE, "one")).id
+        self.host = address()
+        self.at, *self.servers = (f"{self.host}:{freeport(self.host)}" for _ in range(3))
+
+    def set(self, **faults: Any) -> None:
+        self.world.faults = replace(UNTHROTTLED, **faults)
+
+    def fill(self, *held: Set) -> None:
+        """Let the zone hold these as if from its beginning."""
+        self.world.fill(self.zone, [sets.from_json(one) for one in held])
+
+    def close(self) -> None:
+        """End what speaks to it."""
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """The sockets, while this lasts."""
+        with running(self.world, self.at, {self.zone: self.servers}):
+            try:
+                yield
+            finally:
+                self.close()
 
 
 class Bench:

@@ -426,7 +426,12 @@ REFUSED = [
     ("/etc/haproxy-b/haproxy.cfg", "/etc/haproxy/../haproxy/haproxy.cfg", "13: b: config is the same file as a's"),
     ("/run/haproxy-b/admin.sock", "/run/haproxy/admin.sock", "14: b: socket is the same file as a's"),
     ("/run/haproxy-b/admin.sock", "~/admin.sock", "14: b: socket: '~/admin.sock': `~` is a shell's word"),
-    ("driver: rfc2136", "driver: route53", "17: dns: driver route53 is not in this version; use rfc2136"),
+    ("driver: rfc2136", "driver: route53", "19: dns: the key `server` does not belong to driver route53; remove it"),
+    (
+        "driver: rfc2136",
+        "driver: route53\n    role: arn:x",
+        "18: dns: role is not in this version; name it",
+    ),
     ("scheme: auto", "scheme: weighted", "22: dns: scheme"),
     ("scheme: auto", "zone_id: Z123", "22: dns: the key `zone_id` does not belong to driver rfc2136; remove it"),
     ("    server: 192.0.2.53\n", "", "17: dns: driver rfc2136 needs the key `server`"),

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 CORE = (
     "value", "errors", "model", "spec", "plan", "caches", "events", "evidence", "gate", "fold", "facts",
     "decide", "schedule", "render", "fence", "undo", "difference", "lua", "settled", "discover", "rdata", "policy",
-    "size", "batches",
-    "schemes.__init__", "schemes.addresses", "schemes.luas", "schemes.srv", "schemes.swap",
+    "size", "batches", "quotas", "weighted", "drawn",
+    "schemes.__init__", "schemes.addresses", "schemes.draws", "schemes.srv", "schemes.swap",
 )  # fmt: skip
 IMPURE = {
     "time", "os", "random", "secrets", "socket", "subprocess", "sqlite3", "pathlib", "threading", "io", "tempfile",

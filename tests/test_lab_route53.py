@@ -8,7 +8,6 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,11 @@ import pytest
 from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 from route53s import (
     CHECK,
-    UNTHROTTLED,
     WWW,
     ZONE,
     A,
     B,
-    Clock,
+    Ground,
     Set,
     address,
     alias,
@@ -36,37 +34,29 @@ from route53s import (
     weighted,
 )
 
+from lbmigrate.dns.route53 import names
 from lbmigrate.errors import Failed
 from lbmigrate.lab.dnsserver import split
 from lbmigrate.lab.process import Process, environment, freeport
-from lbmigrate.lab.route53 import names, sets, values
+from lbmigrate.lab.route53 import sets, values
 from lbmigrate.lab.route53.errors import ApiError
 from lbmigrate.lab.route53.server import Edge, running
-from lbmigrate.lab.route53.world import KEY_ID, Made, World
-from lbmigrate.value import replace
+from lbmigrate.lab.route53.world import KEY_ID
 
 DRAWN = 20_000
 SIX = "2001:db8::10"
 
 
-class Lab:
-    """A world with one zone, its two name servers, and a client."""
+class Lab(Ground):
+    """A client beside it."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
-        self.world = World(self.clock, random.Random(1))
-        self.world.faults = UNTHROTTLED
+        super().__init__()
         self.world.checks.add(CHECK)
-        self.zone = self.world.create(Made(ZONE, "one")).id
-        self.host = address()
-        self.at, *self.servers = (f"{self.host}:{freeport(self.host)}" for _ in range(3))
         self.client = client(self.at)
 
-    def set(self, **faults: Any) -> None:
-        self.world.faults = replace(UNTHROTTLED, **faults)
-
-    def fill(self, *held: Set) -> None:
-        self.world.fill(self.zone, [sets.from_json(one) for one in held])
+    def close(self) -> None:
+        self.client.close()
 
     def change(self, *given: tuple[str, Set]) -> str:
         changes = [{"Action": action, "ResourceRecordSet": one} for action, one in given]
@@ -99,19 +89,10 @@ def texts(message: dns.message.Message) -> tuple[str, ...]:
     return tuple(sorted(rdata.to_text() for rrset in message.answer for rdata in rrset))
 
 
-@contextmanager
-def started() -> Iterator[Lab]:
-    one = Lab()
-    with running(one.world, one.at, {one.zone: one.servers}):
-        try:
-            yield one
-        finally:
-            one.client.close()
-
-
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    with started() as one:
+    one = Lab()
+    with one.serving():
         yield one
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmigrate import lua
+from lbmigrate import lua, weighted
 from lbmigrate.model import Held, RRset, Side
 from lbmigrate.schemes import attainable, leaves, records, share, srv, unfit, way, within
 from lbmigrate.schemes.swap import hints, service
@@ -46,6 +46,7 @@ HTTPS = one("HTTPS", '1 . alpn="h2,h3" ipv4hint="192.0.2.10,192.0.2.11" ipv6hint
         ("addresses", held(FOUR, HTTPS), "addresses"),
         ("lua", held(FOUR), "lua"),
         ("lua", CNAME, "whole"),
+        ("weighted", held(FOUR), "weighted"),
         ("auto", CNAME, "whole"),
         ("auto", SRV, "srv"),
         ("srv", SRV, "srv"),
@@ -250,3 +251,56 @@ def test_the_share_of_b(rrsets: list[RRset], percent: float | None) -> None:
 )
 def test_records_that_name_neither_side(rrset: RRset, strange: tuple[str, ...] | None) -> None:
     assert within(rrset, (A, B)) == (rrset.rdatas if strange is None else strange)
+
+
+# ---------------------------------------------------------------- weighted sets
+
+
+A1, B1 = Side("sim", A.addresses[:1]), Side("sim", B.addresses[:1])
+
+
+def weighted_shares(original: Held, a: Side, b: Side, weight: int) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
+    (found,) = [r for r in records("weighted", original, a, b, weight) if r.rtype == "WEIGHTED"]
+    return [read for rdata in found.rdatas if (read := weighted.read(rdata))]
+
+
+def test_one_address_a_side_attains_every_whole_percent() -> None:
+    original = held(one("A", *A1.addresses))
+    assert attainable("weighted", original, A1, B1) == frozenset(range(101))
+    assert weighted_shares(original, A1, B1, 1) == [("A", ((99, A1.addresses[0]), (1, B1.addresses[0])))]
+    assert {r.rtype: r.rdatas for r in records("weighted", original, A1, B1, 0)} == {"A": A1.addresses}
+    assert {r.rtype: r.rdatas for r in records("weighted", original, A1, B1, 100)} == {"A": B1.addresses}
+
+
+def test_weights_end_at_255() -> None:
+    """2 + 3 addresses: at 1 % each of A's would weigh 99 · 3 = 297 beside 2."""
+    a, b = (Side("sim", tuple(f"192.0.2.{n}" for n in range(at, at + count))) for at, count in ((10, 2), (20, 3)))
+    original = held(one("A", *a.addresses))
+    can = attainable("weighted", original, a, b)
+    assert 1 not in can
+    assert can == {w for w in range(101) if weighted.fits([(100 - w) * 3, w * 2]) or w in (0, 100)}
+    with pytest.raises(ValueError, match="weight 1 is not attainable"):
+        records("weighted", original, a, b, 1)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 99))
+def test_the_share_of_b_is_exact(count_a: int, count_b: int, weight: int) -> None:
+    a, b = (Side("sim", tuple(f"192.0.2.{at + n}" for n in range(count))) for at, count in ((10, count_a), (20, count_b)))  # fmt: skip  # noqa: E501
+    original = held(one("A", *a.addresses))
+    if weight in attainable("weighted", original, a, b):
+        found = records("weighted", original, a, b, weight)
+        assert share(found, b) == pytest.approx(weight)
+        ((_, shares),) = weighted_shares(original, a, b, weight)
+        assert {address for _, address in shares} == {*a.addresses, *b.addresses}
+
+
+def test_both_families_move_together_and_keep_the_lower_ttl() -> None:
+    (found,) = records("weighted", held(FOUR, SIX), A, B, 25)
+    assert (found.ttl, [read[0] for rdata in found.rdatas if (read := weighted.read(rdata))]) == (120, ["A", "AAAA"])
+
+
+def test_weighted_sets_of_strangers_are_seen() -> None:
+    ours = one("WEIGHTED", weighted.choice("A", [(1, A.addresses[0]), (1, B.addresses[0])]))
+    other = one("WEIGHTED", weighted.choice("A", [(1, "192.0.2.99")]))
+    assert within(ours, (A, B)) == ()
+    assert within(other, (A, B)) == other.rdatas

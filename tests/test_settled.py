@@ -2,7 +2,7 @@
 
 import pytest
 
-from lbmigrate import lua
+from lbmigrate import lua, weighted
 from lbmigrate.fence import rdata
 from lbmigrate.model import Fence, Held, RRset, Served
 from lbmigrate.settled import OTHER, settled
@@ -65,3 +65,13 @@ def test_names_that_were_not_asked_for_their_fence_are_left_alone() -> None:
     https = Served("ns1", NAME, "HTTPS", 60, ("1 .",))
     assert settled([LUA], [other]) == [other]
     assert {other, https} <= set(settled([LUA], [other, https, *served(A)]))
+
+
+# ---------------------------------------------------------------- weighted sets
+
+
+def test_weighted_sets_are_known_by_the_fence_too() -> None:
+    sets = RRset(NAME, "WEIGHTED", 60, (weighted.choice("A", [(75, A), (25, B)]),))
+    answers = [Served("ns1", NAME, "A", 50, (B,)), Served("ns1", NAME, "WEIGHTED", 60, (rdata(FENCE),))]
+    assert found(Held(NAME, (sets,), FENCE), answers) == {"A": (50, ()), "WEIGHTED": (50, sets.rdatas)}
+    assert found(PLAIN, answers) == {"A": (50, (B,)), "WEIGHTED": (50, ())}

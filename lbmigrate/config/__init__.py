@@ -185,8 +185,10 @@ def _dns(entry: Table, beside: str) -> Dns:
         tsig=_tsig(entry.get("tsig"), beside) if "tsig" in entry else None,
         nameservers=entry.all("nameservers"),
         addresses=entry.all("addresses"),
-        **_given(entry, "server", "port", "scheme", "serve_limit", "view"),
+        **_given(entry, "server", "port", "scheme", "serve_limit", "view", "zone_id", "region", "profile", "endpoint"),
     )
+    if found.driver == "route53":
+        return replace(found, scheme="weighted")
     return replace(found, transfer=_transfer(entry.get("transfer"), found, beside)) if "transfer" in entry else found
 
 

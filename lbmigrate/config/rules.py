@@ -27,7 +27,21 @@ DNS_KEYS = {
         "transfer",
         "view",
         "addresses",
-    }
+    },
+    "route53": {
+        "driver",
+        "zone",
+        "zone_id",
+        "region",
+        "profile",
+        "endpoint",
+        "role",
+        "scheme",
+        "nameservers",
+        "serve_limit",
+        "view",
+        "addresses",
+    },
 }
 MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B from a good one
 
@@ -83,8 +97,12 @@ def _entry(entry: Table) -> Iterator[Finding]:
         return
     for key in entry.entries.keys() - DNS_KEYS[driver]:
         yield entry.at(key), f"the key `{key}` does not belong to driver {driver}; remove it"
-    if "server" not in entry:
+    if driver == "rfc2136" and "server" not in entry:
         yield entry.line, f"driver {driver} needs the key `server`, the primary that takes updates; add it"
+    if "role" in entry:
+        yield entry.at("role"), _absent("role", "name it as role_arn in a profile, and give `profile`")
+    if driver == "route53" and entry.get("scheme", "auto") != "auto":
+        yield entry.at("scheme"), _absent("a scheme for driver route53", "remove the key: names have weighted sets")
 
 
 def _stages(file: Table) -> Iterator[Finding]:

@@ -1,12 +1,17 @@
 """The DNS drivers: one visible registry, imported when used."""
 
+from collections.abc import Container, Iterator, Mapping
 from importlib import import_module
 
 from lbmigrate.errors import Usage
 from lbmigrate.model import Zone
 from lbmigrate.spec import Dns
 
-DRIVERS = {"rfc2136": "lbmigrate.dns.rfc2136"}  # module with `make(entry, timeout, update_timeout)`
+DRIVERS = {
+    "rfc2136": "lbmigrate.dns.rfc2136",
+    "route53": "lbmigrate.dns.route53",
+}  # module with `make(entry, timeout, update_timeout)`
+WHOLE = {"rfc2136": "lbmigrate.dns.transfer", "route53": "lbmigrate.dns.route53.whole"}  # `records(entry, wanted)`
 TIMEOUT = 2.0
 UPDATE_TIMEOUT = 5.0
 
@@ -20,3 +25,9 @@ def make(entry: Dns, timeout: float = TIMEOUT, update_timeout: float = UPDATE_TI
         raise Usage(f"dns: driver {entry.driver!r} is not known; known: {', '.join(sorted(DRIVERS))}")
     zone: Zone = import_module(DRIVERS[entry.driver]).make(entry, timeout, update_timeout)
     return zone
+
+
+def whole(entry: Dns, wanted: Mapping[int, Container[bytes]]) -> Iterator[tuple[bytes, int, int, bytes]]:
+    """Every record of a whole zone that is in `wanted`: see dns.transfer. Raises Unreachable, Denied, Refused."""
+    found: Iterator[tuple[bytes, int, int, bytes]] = import_module(WHOLE[entry.driver]).records(entry, wanted)
+    return found

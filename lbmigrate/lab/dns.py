@@ -10,6 +10,7 @@ from lbmigrate.lab import nameserver, realdns
 from lbmigrate.lab.process import Process, environment, freeport, write_private
 from lbmigrate.lab.realknot import Knot
 from lbmigrate.lab.realpdns import Pdns
+from lbmigrate.lab.route53 import parts as route53
 from lbmigrate.lab.transfer import Key
 from lbmigrate.value import value
 
@@ -22,7 +23,7 @@ SOFTWARE: dict[str, Kind] = {"named": realdns.Named, "knotd": Knot, "pdns_server
 
 
 class DnsParts:
-    """What was started. Servers are "host:port"; `resolver` is None where the clients' own caches take its place.
+    """What was started. Servers, and `api`, are "host:port"; `resolver` is None where clients' own caches do its work.
 
     `processes` (by "primary", "secondary", "resolver") are there to be killed and started again by a scenario.
     """
@@ -33,6 +34,7 @@ class DnsParts:
         self.primary = nameservers[0]
         self.nameservers = nameservers
         self.resolver: str | None = None
+        self.api = ""  # of the laboratory's Route 53, where that is the software
         self.processes: dict[str, Process] = {}
         self._stops: list[Callable[[], None]] = []
 
@@ -103,6 +105,9 @@ class _Wanted:
 
 
 def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
+    if wanted.software == "route53":
+        _route53(wanted, parts)
+        return
     zone = wanted.directory / "zone"
     zone.write_text(wanted.zone_text)
     notify = [arg for server in parts.nameservers[1:] for arg in ("--notify", server)]
@@ -110,6 +115,15 @@ def _embedded(wanted: _Wanted, parts: DnsParts, ports: list[int]) -> None:
     if wanted.secondary:
         _serve(wanted, parts, "secondary", ["--secondary-of", parts.primary, "--lag", str(wanted.lag)])
         parts.processes["secondary"].wait(lambda: _follows(wanted, ports), START_SECONDS)
+
+
+def _route53(wanted: _Wanted, parts: DnsParts) -> None:
+    """Both name servers in one process, behind the API."""
+    parts.api = f"{nameserver.ADDRESS}:{freeport(nameserver.ADDRESS)}"
+    process = route53.process(wanted.directory, parts.api, parts.nameservers, wanted.zone_text, wanted.origin)
+    parts.also("primary", process)
+    process.start()
+    process.wait(lambda: "ready\n" in process.output(), START_SECONDS)
 
 
 def _serve(wanted: _Wanted, parts: DnsParts, role: str, args: list[str]) -> None:

@@ -16,6 +16,7 @@ from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.dnswatch import Summary, Watch
 from lbmigrate.lab.operator import Tail, secret_file
 from lbmigrate.lab.process import Process, environment
+from lbmigrate.lab.route53 import parts as route53
 from lbmigrate.lab.scenario import Scenario
 from lbmigrate.lab.sides import CHECK, Place, Sides, place
 from lbmigrate.lab.transfer import transfer
@@ -67,9 +68,6 @@ def held(scenario: Scenario, where: Place) -> list[str]:
 
 def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, str], secret: Path) -> dict[str, Any]:
     """lbmigrate.yaml (contract: Config), with the scenario's own keys in place of the laboratory's."""
-    host, _, port = dns.primary.rpartition(":")
-    tsig = {"name": dns.key.name, "algorithm": dns.key.algorithm, "secret": f"file:{secret}"}
-    zone = {"driver": "rfc2136", "zone": ORIGIN, "server": host, "port": int(port), "tsig": tsig}
     url = f"http://{scenario.names[0]}.{ORIGIN}:{where.port}{CHECK}"
     probe = {"url": url, "rate": 40, "timeout": "2s", "expect": {"status": 200, "body": "ok"}}
     given = dict(scenario.config)
@@ -79,7 +77,7 @@ def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, 
         "names": [scenario.owner(name, ORIGIN).rstrip(".") for name in scenario.names],
         "a": {**_side(where, "a", programs["a"]), **({"hostname": HOSTS["a"]} if named else {})},
         "b": {**_side(where, "b", programs["b"]), **({"hostname": HOSTS["b"]} if named else {})},
-        "dns": [{**zone, "nameservers": list(dns.nameservers), "scheme": scenario.scheme}],
+        "dns": [{**_zone(scenario, dns, secret), "nameservers": list(dns.nameservers)}],
         "stages": [100] if scenario.holds == "cname" else [50, 100],
         "soak": "5s",
         "soak_limit": "60s",
@@ -90,6 +88,16 @@ def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, 
         **given,
         "probe": [{**probe, **given.get("probe", {})}],
     }
+
+
+def _zone(scenario: Scenario, dns: DnsParts, secret: Path) -> dict[str, Any]:
+    """The zone's entry under `dns:`, without its name servers."""
+    if dns.api:
+        return {"driver": "route53", "zone": ORIGIN, "zone_id": route53.ZONE_ID, "endpoint": f"http://{dns.api}"}
+    host, _, port = dns.primary.rpartition(":")
+    tsig = {"name": dns.key.name, "algorithm": dns.key.algorithm, "secret": f"file:{secret}"}
+    entry = {"driver": "rfc2136", "zone": ORIGIN, "server": host, "port": int(port), "tsig": tsig}
+    return {**entry, "scheme": scenario.scheme}
 
 
 def _side(where: Place, side: str, program: str) -> dict[str, Any]:
@@ -129,6 +137,7 @@ class Ground:
         settings = config(self._scenario, self.place, self.dns, self.sides.programs, secret)
         self.config.write_text(yaml.safe_dump(settings, sort_keys=False))
         self.settings = settings
+        self.environment = route53.CREDENTIALS if self.dns.api else {}
         self.names = [self._scenario.owner(name, ORIGIN) for name in self._scenario.names]
         self.watch = Watch(self.dns.nameservers, self.names, self.place.directory / "dnswatch.log")
         self._clients = self._population([f"{name}.{ORIGIN}." for name in self._scenario.names])
@@ -164,9 +173,15 @@ class Ground:
         self._clients.wait(lambda: self._clients.output().count('"second"') >= seconds, WARM_SECONDS + seconds)
 
     def zone(self) -> list[str]:
-        """The zone as the primary has it now, by transfer."""
+        """The zone as the primary has it now, by transfer; as Route 53 lists it."""
+        if self.dns.api:
+            return route53.zone(self.dns.api)
         host, _, port = self.dns.primary.rpartition(":")
         return transfer(host, int(port), ORIGIN, self.dns.key)
+
+    def listing(self) -> list[str]:
+        """Every record set to the letter, of Route 53; nothing elsewhere."""
+        return route53.listing(self.dns.api) if self.dns.api else []
 
     def end_clients(self) -> list[dict[str, Any]]:
         """Let the clients finish what is under way; their last lines. Raises Failed where they do not end."""

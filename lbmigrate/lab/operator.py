@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,15 @@ class Tail:
 class Given:
     """One command under way. `words` are its verb and flags."""
 
-    def __init__(self, argv: Sequence[str], words: tuple[str, ...], directory: Path, number: int) -> None:
+    def __init__(
+        self, argv: Sequence[str], words: tuple[str, ...], directory: Path, number: int, env: Mapping[str, str]
+    ) -> None:
         self.words = words
         self._err = directory / f"command-{number}-{words[0]}.err"
         self._out = Tail(self._err.with_suffix(".jsonl"))
         with self._out.path.open("ab") as out, self._err.open("ab") as err:
             self._child = subprocess.Popen(
-                [*argv, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment(), cwd=directory
+                [*argv, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env, cwd=directory
             )
 
     def events(self) -> list[dict[str, Any]]:
@@ -77,22 +79,23 @@ class Given:
 
 
 class Operator:
-    """Gives commands, numbered, against one config file."""
+    """Gives commands, numbered, against one config file; `more`: what their environment holds beside ours."""
 
-    def __init__(self, program: Sequence[str], config: Path) -> None:
+    def __init__(self, program: Sequence[str], config: Path, more: Mapping[str, str] | None = None) -> None:
         self._argv = (*program, "-c", str(config), "-o", "json")
         self._directory = config.parent
+        self._env = {**environment(), **(more or {})}
         self._number = 0
 
     def give(self, words: tuple[str, ...]) -> Given:
         """Start a command."""
         self._number += 1
-        return Given(self._argv, words, self._directory, self._number)
+        return Given(self._argv, words, self._directory, self._number, self._env)
 
     def status(self) -> dict[str, Any]:
         """The status document. Raises Failed where the command gives none."""
         shown = subprocess.run(
-            [*self._argv, "status"], capture_output=True, env=environment(), timeout=COMMAND_SECONDS, check=False
+            [*self._argv, "status"], capture_output=True, env=self._env, timeout=COMMAND_SECONDS, check=False
         )
         try:
             found: dict[str, Any] = json.loads(shown.stdout)

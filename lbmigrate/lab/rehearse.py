@@ -16,7 +16,7 @@ import dns.rrset
 
 from lbmigrate import config, schemes
 from lbmigrate.dns.records import rrset_of
-from lbmigrate.errors import Failed
+from lbmigrate.errors import Failed, Usage
 from lbmigrate.gate import pairs_range
 from lbmigrate.lab import verdict as judge
 from lbmigrate.lab.ground import HOSTS, Ground
@@ -50,6 +50,8 @@ def rehearse(
     Raises Usage for a wrong file, Failed where the laboratory itself cannot be built.
     """
     scenario = load(path, instead)
+    if real and scenario.software == "route53":
+        raise Usage(f"{path}: Route 53 is the laboratory's own, there is no real one; leave --real out")
     story = Story(say, time.time)
     story.tell("lab", f"{scenario.title} ({_parts(scenario, real)}), in {directory}")
     ground = Ground(scenario, real, directory)
@@ -64,6 +66,7 @@ def rehearse(
 def _parts(scenario: Scenario, real: bool) -> str:
     """What it is played with, in words."""
     zone = f"{scenario.software}, {'signed' if scenario.signed else 'unsigned'}" if real else "embedded parts"
+    zone += ", Route 53" if scenario.software == "route53" else ""
     return f"{'real servers: ' if real else ''}{zone}; scheme {scenario.scheme}"
 
 
@@ -72,7 +75,7 @@ class _Play:
 
     def __init__(self, scenario: Scenario, ground: Ground, story: Story, program: Sequence[str]) -> None:
         self.scenario, self.ground, self.story = scenario, ground, story
-        self.operator = Operator(program, ground.config)
+        self.operator = Operator(program, ground.config, ground.environment)
         self.events: list[dict[str, Any]] = []
         self.heard: set[int] = set()
         self.ended: set[Given] = set()
@@ -87,6 +90,7 @@ class _Play:
         self.beside: Given | None = None
         self.engine: Given
         self.a_gone = 0.0
+        self.listed: list[str] = []
         self.b = Side("haproxy", ground.place.b, f"{HOSTS['b']}.")
         self.lately: deque[float] = deque(maxlen=LUA_WINDOW)
 
@@ -94,7 +98,7 @@ class _Play:
         """The whole story."""
         self.story.tell("lab", self._about())
         self.ground.begin()
-        before = self.ground.zone()
+        before, self.listed = self.ground.zone(), self.ground.listing()
         self._clients()
         self.story.zero()
         began = time.time()
@@ -237,7 +241,7 @@ class _Play:
             for rrset in self._asked(server, name, rtype):
                 share = schemes.share([rrset_of(rrset)], self.b)
                 found += [] if share is None or rrset.rdtype == dns.rdatatype.CNAME else [share]
-        if self.scenario.scheme == "lua":  # one address an answer: of many answers, the share
+        if self.scenario.drawn:  # one address an answer: of many answers, the share
             self.lately.extend(found)
             found = list(self.lately)
         return sum(found) / max(1, len(found))
@@ -245,7 +249,7 @@ class _Play:
     def _asked(self, server: str, name: str, rtype: str) -> list[dns.rrset.RRset]:
         host, _, port = server.rpartition(":")
         found: list[dns.rrset.RRset] = []
-        for _ in range(LUA_QUERIES if self.scenario.scheme == "lua" else 1):
+        for _ in range(LUA_QUERIES if self.scenario.drawn else 1):
             try:
                 reply = dns.query.udp(dns.message.make_query(name, rtype), host, 1.0, int(port))
             except (OSError, dns.exception.DNSException) as wrong:
@@ -275,10 +279,19 @@ class _Play:
         if self.scenario.expect.a == "retired":
             found.append(judge.idle(floors.last_at_a, self.a_gone, floors.drain))
         spans = judge.spans(self.events, floors, self.served, self.seconds)
-        checks = (*self.checks, *found, judge.watched(watch))
+        checks = (*self.checks, *found, *self._listed(zone), judge.watched(watch))
         verdict = Verdict(self.scenario.title, checks, spans, self.summary, watch, moments)
         self.story.verdict(verdict)
         return verdict
+
+    def _listed(self, zone: str) -> list[Check]:
+        """Route 53: a zone that is unchanged is listed as it was, to the letter."""
+        if not self.listed or zone != "unchanged":
+            return []
+        same = sum(was == now for was, now in zip(self.listed, self.ground.listing(), strict=True))
+        return [
+            Check("sets listed to the letter as before", f"{len(self.listed)}", f"{same}", same == len(self.listed))
+        ]
 
     def _sides(self) -> dict[str, str]:
         sides = self.ground.sides

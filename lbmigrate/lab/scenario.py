@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lbmigrate.config.text import show
 from lbmigrate.value import value
 
-SOFTWARE = ("named", "knotd", "pdns_server")
+SOFTWARE = ("named", "knotd", "pdns_server", "route53")
 Holds = Literal["addresses", "srv", "cname", "https"]
 SERVICE = "_http._tcp"
 VERBS = ("run", "tick", "start", "shift", "approve", "pause", "resume", "finish", "rollback", "abandon")
@@ -135,8 +135,17 @@ class Scenario:
             raise ValueError("dns: scheme lua needs software pdns_server: nothing else has LUA records")
         if self.scheme == "srv" and self.holds != "srv":
             raise ValueError("dns: scheme srv needs `holds: srv`: it weighs SRV records alone")
+        if self.software == "route53" and (self.scheme, self.holds) != ("auto", "addresses"):
+            raise ValueError(
+                "dns: software route53 weighs names that hold addresses, by its own sets; leave scheme out"
+            )
         if self.runtime_only >= self.backends:
             raise ValueError("runtime_only must be smaller than the number of backends: A's file names at least one")
+
+    @property
+    def drawn(self) -> bool:
+        """Whether an answer holds one address, drawn by weight."""
+        return self.scheme == "lua" or self.software == "route53"
 
     @property
     def pointed(self) -> bool:

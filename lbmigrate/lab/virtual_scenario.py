@@ -40,7 +40,10 @@ def rehearse_virtually(
 
     `instead`: fields of the scenario that the file's own give way to.
     """
-    play = _Play(load(path, instead), say, seed)
+    scenario = load(path, instead)
+    if scenario.software == "route53":
+        raise Usage(f"{path}: Route 53 has no form on the virtual clock; leave --virtual out")
+    play = _Play(scenario, say, seed)
     wrong = play.judge(play.play())
     for line in wrong:
         say(f"  NO  {line}")

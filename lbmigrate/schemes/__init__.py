@@ -4,6 +4,7 @@ A name is moved by one of these ways, by what it holds and by `scheme:` of its `
 
     addresses  A and AAAA: so many addresses of each side in one RRset          any server
     lua        A and AAAA: one LUA record that chooses by weight                PowerDNS
+    weighted   A and AAAA: a weighted record set for every address              Route 53
     srv        SRV: priority and weight                                         any server
     whole      all at once, 0 or 100: a CNAME, or what else leads to A          any server
     names      whole, and the weight is the share of the names that have moved  any server
@@ -13,9 +14,9 @@ HTTPS and SVCB have no weights: while one is in force their hints are gone, so t
 
 from collections.abc import Sequence
 
-from lbmigrate import lua
+from lbmigrate import drawn
 from lbmigrate.model import FAMILIES, Held, RRset, Side
-from lbmigrate.schemes import addresses, luas, srv
+from lbmigrate.schemes import addresses, draws, srv
 from lbmigrate.schemes.swap import TARGETS, names_a, plain, service, swapped, target
 
 ALL = frozenset(range(101))
@@ -30,7 +31,7 @@ def way(scheme: str, original: Held) -> str:
     if "SRV" in types:
         return "srv"
     if types & {"A", "AAAA"}:
-        return "lua" if scheme == "lua" else "addresses"
+        return scheme if scheme in draws.KINDS else "addresses"
     return "whole"
 
 
@@ -52,6 +53,8 @@ def _attainable(how: str, rrset: RRset, a: Side, b: Side) -> frozenset[int]:
     match rrset.rtype:
         case "A" | "AAAA" if how == "addresses":
             return addresses.attainable(rrset, a, b)
+        case "A" | "AAAA" if how == "weighted":
+            return draws.attainable(rrset, a, b)
         case "HTTPS" | "SVCB" if a.hostname and any(target(rrset.rtype, r) == a.hostname for r in rrset.rdatas):
             alias = any(service(rdata)[0] == 0 for rdata in rrset.rdatas)  # AliasMode: one record (RFC 9460 2.4.2)
             return ENDS if alias else ENDS | {50}
@@ -67,10 +70,10 @@ def records(how: str, original: Held, a: Side, b: Side, weight: int, alone: bool
         raise ValueError(f"{original.name}: weight {weight} is not attainable")
     moved: list[RRset] = []
     weighed = [rrset for rrset in original.rrsets if rrset.rtype in ("A", "AAAA")]
-    if how == "lua" and weighed:
-        moved += luas.records(weighed, a, b, weight)
+    if how in draws.KINDS and weighed:
+        moved += draws.records(how, weighed, a, b, weight)
     for rrset in original.rrsets:
-        if not (how == "lua" and rrset in weighed):
+        if not (how in draws.KINDS and rrset in weighed):
             moved.append(_moved(how, rrset, a, b, weight, alone))
     return tuple(sorted(moved, key=lambda rrset: rrset.rtype))
 
@@ -151,8 +154,8 @@ def _share(rrset: RRset, b: Side) -> float | None:
             return srv.share(rrset, b)
         case "CNAME":
             return 100.0 * (target("CNAME", rrset.rdatas[0]) == b.hostname)
-        case "LUA":
-            return _chosen([found for rdata in rrset.rdatas if (found := lua.read(rdata))], b)
+        case kind if kind in drawn.READERS:
+            return _chosen([found for found in drawn.choices(rrset) if found], b)
         case "A" | "AAAA":
             return 100.0 * sum(r in b.addresses for r in rrset.rdatas) / len(rrset.rdatas)
     return None
@@ -174,8 +177,9 @@ def within(rrset: RRset, sides: tuple[Side, Side]) -> tuple[str, ...]:
     match rrset.rtype:
         case "A" | "AAAA":
             return tuple(rdata for rdata in rrset.rdatas if rdata not in known)
-        case "LUA":
-            return tuple(r for r in rrset.rdatas if not (one := lua.read(r)) or {at for _, at in one[1]} - known)
+        case kind if kind in drawn.READERS:
+            read = zip(rrset.rdatas, drawn.choices(rrset), strict=True)
+            return tuple(rdata for rdata, one in read if one is None or {at for _, at in one[1]} - known)
         case "CNAME":
             return tuple(rdata for rdata in rrset.rdatas if target("CNAME", rdata) not in hosts)
     return ()

@@ -12,8 +12,9 @@ from dns.name import Name
 from dns.rdataset import Rdataset
 from dns.rdatatype import RdataType
 
+from lbmigrate.dns.route53 import names
 from lbmigrate.lab.dnszone import Draw, Node, Zone
-from lbmigrate.lab.route53 import names, values
+from lbmigrate.lab.route53 import values
 from lbmigrate.lab.route53.sets import RecordSet
 from lbmigrate.value import value
 

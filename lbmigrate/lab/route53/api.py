@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from lbmigrate.lab.route53 import names, rules, sets
+from lbmigrate.dns.route53 import names
+from lbmigrate.lab.route53 import rules, sets
 from lbmigrate.lab.route53.errors import ApiError
 from lbmigrate.lab.route53.rules import ACTIONS, Change
 from lbmigrate.lab.route53.sets import NAMESPACE, local, put

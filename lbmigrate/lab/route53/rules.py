@@ -7,7 +7,8 @@ changes of a batch; whoever satisfies this order satisfies either.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from lbmigrate.lab.route53 import names, values
+from lbmigrate.dns.route53 import names
+from lbmigrate.lab.route53 import values
 from lbmigrate.lab.route53.sets import Key, RecordSet
 from lbmigrate.value import value
 

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 
-from lbmigrate.lab.route53 import names
+from lbmigrate.dns.route53 import names
 from lbmigrate.lab.route53.errors import ApiError
 from lbmigrate.value import value
 

@@ -9,8 +9,9 @@ import random
 import string
 from collections.abc import Callable, Mapping, Sequence
 
+from lbmigrate.dns.route53 import names
 from lbmigrate.lab.dnszone import Zone
-from lbmigrate.lab.route53 import answers, names, rules
+from lbmigrate.lab.route53 import answers, rules
 from lbmigrate.lab.route53.errors import ApiError, Lost
 from lbmigrate.lab.route53.rules import About, Change, Sets
 from lbmigrate.lab.route53.sets import RecordSet

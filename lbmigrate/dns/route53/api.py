@@ -1,0 +1,218 @@
+"""The calls of the Route 53 API that a migration needs, at its pace, with its errors in our words.
+
+An account has 5 requests a second, and a zone takes one change at a time. What is refused for that was not done, so it
+is asked again, a few times, further and further apart. A change whose answer is lost may have been done.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import boto3  # type: ignore[import-untyped]
+import tenacity
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import (  # type: ignore[import-untyped]
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
+
+from lbmigrate.errors import Denied, Unreachable
+from lbmigrate.spec import Dns
+
+PAGE = 300  # record sets, the most that one request gives
+RATE, SECOND = 5, 1.0  # requests a second and account (Route 53 quotas)
+TRIES = 6
+PAUSE = (0.3, 4.0)  # seconds before a second try, and at most before a later one
+REGION = "us-east-1"  # where the API of the whole partition is
+BUSY = ("Throttling", "ThrottlingException", "PriorRequestNotComplete", "RequestLimitExceeded")
+UNARMED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
+STALE = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+Set = dict[str, Any]  # a ResourceRecordSet as boto3 has it
+Change = tuple[str, Set]  # action and set
+
+
+class Invalid(Exception):
+    """InvalidChangeBatch: nothing was done, for one of many reasons."""
+
+
+class Lost(Exception):
+    """No usable answer to a change: it may have been done, or may yet be."""
+
+
+class Busy(Exception):
+    """Refused for now; nothing was done."""
+
+
+class Page(NamedTuple):
+    """A part of a listing; `following`: name, type and identifier of the next set, None after the last."""
+
+    sets: list[Set]
+    following: tuple[str, str, str] | None
+
+
+class HostedZone(NamedTuple):
+    """A zone of the account. `servers`: the names of its name servers, none for a private one."""
+
+    id: str
+    name: str
+    private: bool
+    servers: tuple[str, ...] = ()
+
+
+class Pace:
+    """Never more than 5 requests within a second."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock, self.sleep = clock, sleep
+        self._lately: deque[float] = deque(maxlen=RATE)
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Until one more request may go out."""
+        with self._lock:
+            while len(self._lately) == RATE and (left := self._lately[0] + SECOND - self._clock()) > 0:
+                self.sleep(left)
+            self._lately.append(self._clock())
+
+
+PACE = Pace()  # for every zone of this process: the limit is the account's
+
+
+class Api:
+    """One account's Route 53, as one `dns:` entry reaches it; connected at the first call."""
+
+    def __init__(self, entry: Dns, timeout: float, pace: Pace = PACE) -> None:
+        self._entry, self._timeout, self._pace = entry, timeout, pace
+        self._made: Any = None
+        self._lock = threading.Lock()
+        self.where = f"Route 53{f' at {entry.endpoint}' if entry.endpoint else ''}"
+
+    def close(self) -> None:
+        """Close the connections; the next call opens some."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()
+            self._made = None
+
+    def _client(self) -> Any:
+        with self._lock:
+            if self._made is None:
+                session = boto3.session.Session(
+                    profile_name=self._entry.profile or None, region_name=self._entry.region or REGION
+                )
+                once = Config(
+                    retries={"total_max_attempts": 1}, connect_timeout=self._timeout, read_timeout=self._timeout
+                )
+                self._made = session.client("route53", endpoint_url=self._entry.endpoint or None, config=once)
+            return self._made
+
+    # ------------------------------------------------------------ the calls
+
+    def page(self, zone_id: str, start: tuple[str, str, str]) -> Page:
+        """Up to 300 record sets from this name, type and identifier on ("" where any). Raises Unreachable, Denied."""
+        fields = ("StartRecordName", "StartRecordType", "StartRecordIdentifier")
+        given = {field: one for field, one in zip(fields, start, strict=True) if one}
+        found = self._read("list_resource_record_sets", HostedZoneId=zone_id, MaxItems=str(PAGE), **given)
+        following = None
+        if found["IsTruncated"]:
+            following = (found["NextRecordName"], found["NextRecordType"], found.get("NextRecordIdentifier", ""))
+        return Page(found["ResourceRecordSets"], following)
+
+    def zones(self, name: str) -> Iterator[HostedZone]:
+        """The zones of just this name, public and private. Raises Unreachable, Denied."""
+        for one in self._read("list_hosted_zones_by_name", DNSName=name)["HostedZones"]:
+            if one["Name"] == name:
+                yield _zone(one)
+
+    def zone(self, zone_id: str) -> HostedZone:
+        """One zone, with its name servers. Raises Unreachable, Denied."""
+        found = self._read("get_hosted_zone", Id=zone_id)
+        servers = found.get("DelegationSet", {}).get("NameServers", ())
+        return _zone(found["HostedZone"])._replace(servers=tuple(servers))
+
+    def pending(self, change_id: str) -> bool:
+        """Whether a change is not on all name servers yet. Raises Unreachable, Denied."""
+        status: str = self._read("get_change", Id=change_id)["ChangeInfo"]["Status"]
+        return status != "INSYNC"
+
+    def change(self, zone_id: str, changes: list[Change]) -> str:
+        """All of them or none; the id of the change. Raises Invalid, Lost, Unreachable (not done), Denied."""
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": one} for action, one in changes]}
+        try:
+            done = self._call("change_resource_record_sets", HostedZoneId=zone_id, ChangeBatch=batch)
+        except ClientError as wrong:
+            code, said = _said(wrong)
+            if code == "InvalidChangeBatch":
+                raise Invalid(said) from wrong
+            if wrong.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise Lost(f"changing {self._entry.zone} at {self.where}: {code}: {said}") from wrong
+            raise self._error("changing", wrong) from wrong
+        except (BotoCoreError, ResponseParserError) as wrong:
+            if isinstance(wrong, UNARMED):
+                raise self._error("changing", wrong) from wrong
+            raise Lost(f"changing {self._entry.zone} at {self.where}: no answer ({type(wrong).__name__})") from wrong
+        found: str = done["ChangeInfo"]["Id"]
+        return found
+
+    def _read(self, call: str, **given: Any) -> Any:
+        try:
+            return self._call(call, **given)
+        except (ClientError, BotoCoreError, ResponseParserError) as wrong:
+            raise self._error(call.replace("_", " "), wrong) from wrong
+
+    def _call(self, call: str, **given: Any) -> Any:
+        """One call, tried again while Route 53 is busy. Raises ClientError, BotoCoreError, Unreachable."""
+        trying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Busy),
+            stop=tenacity.stop_after_attempt(TRIES),
+            wait=tenacity.wait_random_exponential(multiplier=PAUSE[0], max=PAUSE[1]),
+            sleep=self._pace.sleep,
+            reraise=True,
+        )
+        try:
+            return trying(self._once, call, given)
+        except Busy as busy:
+            raise Unreachable(
+                f"{call.replace('_', ' ')} at {self.where}: {busy}, {TRIES} times; others use up the account's"
+                " 5 requests a second, or change the zone"
+            ) from busy
+
+    def _once(self, call: str, given: dict[str, Any]) -> Any:
+        self._pace.wait()
+        try:
+            return getattr(self._client(), call)(**given)
+        except ClientError as wrong:
+            if _said(wrong)[0] in BUSY:
+                raise Busy(_said(wrong)[0]) from wrong
+            raise
+
+    def _error(self, what: str, wrong: Exception) -> Denied | Unreachable:
+        """Our word for it: Unreachable where another try may help."""
+        about = f"{what} in {self._entry.zone} at {self.where}"
+        if isinstance(wrong, ClientError):
+            code, said = _said(wrong)
+            if code in STALE:
+                return Unreachable(f"{about}: {code}; renew the credentials")
+            if wrong.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                return Unreachable(f"{about}: {code}: {said}")
+            return Denied(f"{about}: {code}: {said}; see zone_id, profile and the key's IAM policy")
+        if isinstance(wrong, UNARMED):
+            return Denied(f"{about}: {wrong}; give a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        return Unreachable(f"{about}: no answer ({type(wrong).__name__}); see the network and endpoint")
+
+
+def _said(wrong: ClientError) -> tuple[str, str]:
+    error = wrong.response.get("Error", {})
+    return str(error.get("Code", "")), " ".join(str(error.get("Message", "")).split())[:500]
+
+
+def _zone(given: dict[str, Any]) -> HostedZone:
+    return HostedZone(given["Id"].rpartition("/")[2], given["Name"], given["Config"]["PrivateZone"])

@@ -1,0 +1,170 @@
+"""Route 53 from the user's end: the config, `check`, `plan`, what is not there yet, and the ways back by hand."""
+
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from route53s import WWW, A, B, alias, client, simple
+from test_route53 import KEYS, Lab, at
+
+from lbmigrate import config
+from lbmigrate.__main__ import main
+from lbmigrate.errors import Usage
+from lbmigrate.fold import State
+from lbmigrate.lab.route53.world import Made
+from lbmigrate.model import Applied, Records
+from lbmigrate.plan import build
+from lbmigrate.undo import commands
+from lbmigrate.value import replace
+
+CONFIG = """\
+migration: web
+names: [www.lab.test]
+a: {driver: external, addresses: [192.0.2.10]}
+b: {driver: external, addresses: [192.0.2.20], up: "true", down: "true", health: "true"}
+dns:
+  - driver: route53
+    zone: lab.test
+    endpoint: http://ENDPOINT
+    nameservers: [SERVERS]
+stages: [1, 25, 100]
+probe:
+  - url: http://www.lab.test/
+"""
+Said = tuple[int, str, str]
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    for key, text in KEYS.items():
+        monkeypatch.setenv(key, text)
+    one = Lab()
+    one.fill(simple(WWW, A))
+    with one.serving():
+        yield one
+
+
+@pytest.fixture
+def lbmigrate(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    (tmp_path / "lbmigrate.yaml").write_text(text(lab))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def call(*argv: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["lbmigrate", *argv])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return call
+
+
+def text(lab: Lab) -> str:
+    return CONFIG.replace("ENDPOINT", lab.at).replace("SERVERS", ", ".join(lab.servers))
+
+
+def test_the_plan_shows_what_weighted_sets_attain(lbmigrate: Callable[..., Said]) -> None:
+    code, out, _ = lbmigrate("plan")
+    assert code == 0
+    assert "www.lab.test.  weighted: A 0..100" in out
+    assert "weight 1 " in out
+
+
+def test_check_proves_the_key(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
+    assert "the key may read it, and write what is moved" in lbmigrate("check")[1]
+    lab.set(denied=("ChangeResourceRecordSets",))
+    code, out, err = lbmigrate("check")
+    assert code
+    assert "AccessDenied" in out + err
+
+
+def test_discover_reads_the_listing(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
+    lab.world.create(Made("lab.test.", "other", private=True))
+    balancer = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "lb-1.elb.amazonaws.com", "EvaluateTargetHealth": False}
+    lab.fill(
+        simple("api.lab.test.", B, A), simple("c.lab.test.", "www.lab.test", rtype="CNAME"), simple("b.lab.test.", B),
+        simple("lab.test.", r'"v=spf1 ip4:192.0.2.10 \055all"', rtype="TXT"), simple("*.w.lab.test.", A),
+        simple("sub.lab.test.", "ns.lab.test.", rtype="NS"), alias(lab.zone, "d.lab.test.", "www.lab.test."),
+        {"Name": "e.lab.test.", "Type": "A", "AliasTarget": balancer},
+    )  # fmt: skip
+    file = Path("lbmigrate.yaml")
+    file.write_text(text(lab).replace("zone: lab.test\n", f"zone: lab.test\n    zone_id: {lab.zone}\n"))
+    code, out, err = lbmigrate("discover")
+    assert code == 0, err
+    found = {line.split()[0]: line for line in out.splitlines() if line.strip() and ".lab.test" in line.split()[0]}
+    assert {"www.lab.test.", "api.lab.test.", "*.w.lab.test.", "c.lab.test.", "d.lab.test."} <= found.keys()
+    assert not {"b.lab.test.", "e.lab.test."} & found.keys()
+    assert "ip4:192.0.2.10" in out
+
+
+def test_names_are_found_for_the_plan(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
+    lab.fill(simple("api.lab.test.", A))
+    Path("lbmigrate.yaml").write_text(text(lab).replace("[www.lab.test]", "{discover: [lab.test]}"))
+    assert "2 name(s)" in lbmigrate("plan")[1]
+
+
+def test_what_is_not_there_yet_is_refused_and_says_so(lbmigrate: Callable[..., Said]) -> None:
+    code, _, err = lbmigrate("policy")
+    assert code == 6
+    assert "route53 is not in this version" in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "    zone: lab.test\n",
+            "    zone: lab.test\n    scheme: lua\n",
+            "a scheme for driver route53 is not in this version",
+        ),
+        ("    zone: lab.test\n", "    zone: lab.test\n    role: arn:aws:x\n", "name it as role_arn in a profile"),
+    ],
+)
+def test_the_config_says_what_this_version_lacks(tmp_path: Path, old: str, new: str, said: str) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    given = CONFIG.replace("ENDPOINT", "127.0.0.1:1").replace("[SERVERS]", "[]")
+    file.write_text(given)
+    assert config.load(file).bound.dns[0].scheme == "weighted"
+    file.write_text(given.replace(old, new))
+    with pytest.raises(Usage) as told:
+        config.load(file)
+    assert said in str(told.value)
+
+
+def test_rollback_without_the_journal_puts_every_set_back(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
+    before = lab.listed()
+    claimed = lab.claimed()
+    assert lab.driver.swap(Records((claimed,)), Records((at(25, claimed, 8),))) == Applied()
+    code, out, err = lbmigrate("rollback", "--from-dns", "--yes")
+    assert (code, f"put back {WWW} 60 A {A}" in out + err) == (0, True)
+    assert lab.listed() == before
+
+
+def test_the_commands_that_undo_by_hand_are_taken_by_route_53(lab: Lab, tmp_path: Path) -> None:
+    """The weighted sets go and the original comes back, in one batch; the fence stays, as the text says."""
+    file = tmp_path / "lbmigrate.yaml"
+    file.write_text(text(lab))
+    original = lab.held().held
+    plan = build(config.load(file).bound, original)
+    claimed = lab.claimed()
+    known = at(25, claimed, 8)
+    assert lab.driver.swap(Records((claimed,)), Records((known,))) == Applied()
+    said = commands(replace(State(), plan=plan, claimed=(0,), known=(known,)))
+    assert said.startswith(f"aws route53 change-resource-record-sets --endpoint-url http://{lab.at}/ --hosted-zone-id")
+    assert said.endswith("lbmigrate rollback --from-dns")
+    batch = json.loads(said.split("--change-batch ")[1].splitlines()[0].strip("'"))
+    other = client(lab.at)
+    other.change_resource_record_sets(HostedZoneId=lab.zone, ChangeBatch=batch)
+    other.close()
+    assert lab.held().held[0].rrsets == original[0].rrsets
+    assert lab.held().held[0].fence is not None
