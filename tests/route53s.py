@@ -62,11 +62,11 @@ class Clock:
 
 
 class Ground:
-    """The laboratory's Route 53 with one zone and its two name servers, on an address of its own."""
+    """The laboratory's Route 53 with one zone and its two name servers, on an address of its own, by its `clock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
         self.clock = Clock()
-        self.world = World(self.clock, random.Random(1))
+        self.world = World(now or self.clock, random.Random(1))
         self.world.faults = UNTHROTTLED
         self.zone = self.world.create(Made(ZONE, "one")).id
         self.host = address()

@@ -1,0 +1,222 @@
+"""Whole migrations by the real driver at the laboratory's Route 53, sides and time virtual: deaths and faults."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from route53s import UNTHROTTLED, WWW, ZONE, A, B, Ground, Set, client, simple
+from test_route53 import KEYS
+
+from lbmigrate import assemble
+from lbmigrate import plan as plans
+from lbmigrate.dns.route53.api import Api, Pace
+from lbmigrate.dns.route53.driver import Route53
+from lbmigrate.engine import Engine, over
+from lbmigrate.errors import OnHold
+from lbmigrate.events import Began, Entry
+from lbmigrate.fold import State
+from lbmigrate.lab.route53 import rules
+from lbmigrate.lab.virtual import START, Crash, Faults, MemoryJournal, parts, worker
+from lbmigrate.lab.virtual import World as Sides
+from lbmigrate.model import Held, Probe, Records, RRset, Side
+from lbmigrate.plan import Write
+from lbmigrate.spec import Bound, Dns, GateSpec, Retire, Soft, Stage
+from lbmigrate.undo import commands
+from lbmigrate.value import replace
+
+HORIZON = 3 * 3600.0  # virtual seconds
+ORIGINAL = Held(WWW, (RRset(WWW, "A", 60, (A,)),))
+ENTRY = Dns("route53", ZONE, scheme="weighted", serve_limit=60.0)
+SOFT = Soft(
+    (Probe("http://www.lab.test/", rate=20.0),), soak=1, soak_limit=120, cache_margin=1,
+    gate=GateSpec(promote_margin=0.2), retire=Retire(idle_for=5, limit=7200),
+)  # fmt: skip
+
+
+class Run(Ground):
+    """One migration from A to B. `when` is called with every entry of the journal; `calls` are those of the API."""
+
+    def __init__(self) -> None:
+        self.sides = Sides(1, (ORIGINAL,), Faults())
+        super().__init__(self.sides.clock.now)
+        self.fill(simple(WWW, A), simple(f"other.{ZONE}", B))
+        self.entry = replace(ENTRY, zone_id=self.zone, nameservers=tuple(self.servers), endpoint=f"http://{self.at}")
+        stages = Stage(25), Stage(100)
+        self.bound = Bound("web", (WWW,), Side("sim", (A,)), Side("sim", (B,)), (self.entry,), stages, 5)
+        self.plan = plans.build(self.bound, (ORIGINAL,))
+        self.journal = MemoryJournal(self.sides.hook)
+        self.when: Callable[[Entry], object] = lambda _: None
+        self.calls: list[str] = []
+        self.kill_at: tuple[int, bool] | None = None
+        self.workers = 0
+
+    def drive(self) -> State:
+        """One worker after the other until it is over. Raises OnHold."""
+        while self.sides.clock.now() < START + HORIZON:
+            try:
+                return self._work()
+            except Crash:
+                self.sides.clock.sleep(3.0)
+        raise AssertionError("not over in time")
+
+    def _work(self) -> State:
+        self.workers += 1
+        driver = Route53(self.entry, 2.0, 5.0, Pace(self.sides.clock.now, self.sides.clock.sleep))
+        made = parts(self.sides, (A,), (B,), 20.0, 1, True)
+        made.zones = (driver,)
+        one = Engine(self.journal, self.sides.clock, worker(self.workers), self._alive, self._tell)
+        try:
+            if one.state.plan is None:
+                one.begin(self.plan, SOFT, assemble.served(self.plan, (driver,)))
+            one.drive(made, over)
+            return one.state
+        finally:
+            driver.close()
+
+    def _alive(self, who: Any) -> bool:
+        return bool(who.pid == self.workers)
+
+    def _tell(self, entry: Entry, _state: State) -> None:
+        self.when(entry)
+
+    def count(self, call: str, after: bool) -> None:
+        """One call before or after it is made: the worker may die here, once."""
+        if not after:
+            self.calls.append(call)
+        if self.kill_at == (len(self.calls), after):
+            self.kill_at = None
+            raise Crash
+
+    # ------------------------------------------------------------ what came of it
+
+    def listed(self) -> list[tuple[str, str, int | None, tuple[str, ...]]]:
+        found = rules.listed(self.world.zones[self.zone].sets)
+        return [(one.name, one.rtype, one.ttl, one.values) for one in found if one.rtype not in ("SOA", "NS")]
+
+    def moved(self) -> None:
+        """All is B's, under the old TTL, and nothing is left behind; the name had an answer all the time."""
+        assert self.listed() == [(f"other.{ZONE}", "A", 60, (B,)), (WWW, "A", 60, (B,))]
+        for version in self.world.zones[self.zone].versions:
+            group = [one for key, one in version.sets.items() if key[:2] == (WWW, "A")]
+            assert group
+            assert all(one.routing == "simple" or one.weight for one in group)
+
+    @property
+    def changes(self) -> int:
+        """How many changes were accepted."""
+        return len(self.world.zones[self.zone].versions) - 1
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
+    """Makes runs; the calls of every API are counted by the last one."""
+    for key, text in KEYS.items():
+        monkeypatch.setenv(key, text)
+    monkeypatch.setattr("lbmigrate.dns.route53.driver.ASK_EVERY", 0.0)
+    made: list[Run] = []
+    once = Api._once
+
+    def counted(self: Api, call: str, given: dict[str, Any]) -> Any:
+        made[-1].count(call, after=False)
+        done = once(self, call, given)
+        made[-1].count(call, after=True)
+        return done
+
+    monkeypatch.setattr(Api, "_once", counted)
+    with ExitStack() as stack:
+
+        def new() -> Run:
+            made.append(Run())
+            stack.enter_context(made[-1].serving())
+            return made[-1]
+
+        yield new
+
+
+@pytest.fixture
+def run(runs: Callable[[], Run]) -> Run:
+    return runs()
+
+
+def began(entry: Entry, weight: int) -> bool:
+    """A write of that weight is about to be made."""
+    step = entry.event.step if isinstance(entry.event, Began) else None
+    return isinstance(step, Write) and (step.target, step.weight) == ("weight", weight)
+
+
+def test_a_whole_move_takes_four_changes(run: Run) -> None:
+    assert run.drive().outcome == "done"
+    run.moved()
+    assert run.changes == run.calls.count("change_resource_record_sets") == 4
+
+
+WRITING = ("change_resource_record_sets", "get_change")
+
+
+@pytest.mark.long
+def test_killed_at_the_calls_that_write_nothing_is_made_twice_or_left_behind(
+    runs: Callable[[], Run], shown: Callable[[str], None]
+) -> None:
+    """The calls of the clean move are counted; then the move is made again for each of them, killed there."""
+    clean = runs()
+    clean.drive()
+    calls = list(clean.calls)
+    points = [(n, after) for n, call in enumerate(calls, 1) if call in WRITING for after in (False, True)]
+    for point in points:
+        one = runs()
+        one.kill_at = point
+        assert one.drive().outcome == "done", point
+        assert one.kill_at is None, point
+        one.moved()
+        assert one.changes == 4, point
+    shown(f"Route 53: killed at {len(points)} of {2 * len(calls)} points of a move, resumed without a flag each time")
+
+
+@pytest.mark.parametrize("fault", [{"throttled": 4}, {"busy": 1.5}, {"lost": 1}, {"unheard": 1}, {"pending": 8.0}])
+def test_what_is_waited_out_or_read_back(run: Run, fault: dict[str, Any]) -> None:
+    run.when = lambda entry: run.set(**fault) if began(entry, 25) else None
+    assert run.drive().outcome == "done"
+    run.moved()
+    assert run.changes == 4
+
+
+@pytest.mark.parametrize("fault", [{"stuck": True}, {"expired": True}, {"lag": (0.0, 1e9)}, {"pending": None}])
+def test_what_holds_and_what_goes_on_when_it_is_over(run: Run, fault: dict[str, Any]) -> None:
+    """Exit 4 after soak_limit; the commands that undo by hand are printed; when the cause is gone, it goes on."""
+    run.when = lambda entry: run.set(**fault) if began(entry, 25) else None
+    with pytest.raises(OnHold):
+        run.drive()
+    assert run.world.faults != UNTHROTTLED
+    state = Engine(run.journal, run.sides.clock, worker(99), lambda _: False).state
+    assert commands(state).startswith("aws route53 change-resource-record-sets")
+
+
+def test_somebody_elses_change_is_not_overwritten(run: Run) -> None:
+    def meddle(entry: Entry) -> None:
+        if began(entry, 100):
+            other = client(run.at)
+            held: list[Set] = other.list_resource_record_sets(HostedZoneId=run.zone)["ResourceRecordSets"]
+            (mine,) = [one for one in held if one.get("SetIdentifier") == f"lbmigrate {B}"]
+            batch = [{"Action": "UPSERT", "ResourceRecordSet": {**mine, "Weight": 7}}]
+            other.change_resource_record_sets(HostedZoneId=run.zone, ChangeBatch={"Changes": batch})
+            other.close()
+
+    run.when = meddle
+    with pytest.raises(Exception, match=r"WEIGHTED A .* 7 "):
+        run.drive()
+    weights = {
+        one.identifier: one.weight for one in run.world.zones[run.zone].sets.values() if one.routing == "weighted"
+    }
+    assert weights == {f"lbmigrate {A}": 3, f"lbmigrate {B}": 7}
+
+
+def test_a_stray_copy_of_a_claim_leaves_no_traffic_behind(run: Run) -> None:
+    """A claim that comes late, after the rollback: a fence may be left, weights never."""
+    driver = Route53(run.entry, 2.0, 5.0, Pace(run.sides.clock.now, run.sides.clock.sleep))
+    first = plans.wanted(run.plan, "a1", 1, Write(0, "claim"))
+    driver.swap(Records((ORIGINAL,)), Records(first))
+    driver.swap(Records(first), Records((ORIGINAL,)))
+    driver.swap(Records((ORIGINAL,)), Records(first))
+    driver.close()
+    assert {values for _, rtype, _, values in run.listed() if rtype == "A"} == {(A,), (B,)}
