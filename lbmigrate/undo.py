@@ -16,7 +16,7 @@ NOTHING = "# nothing to undo: no name is claimed"
 
 
 def commands(s: State) -> str:
-    """What puts every claimed name back as it was, on condition that it is still as we left it: for nsupdate, or for aws.
+    """What puts every claimed name back as it was, while it is still as we left it: for nsupdate, or for aws.
 
     A message under way may have arrived or not: then there is one for each case, and the server takes what fits.
     """
