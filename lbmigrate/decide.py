@@ -229,7 +229,7 @@ def _undecided(s: State, step: Step) -> Hold | None:
         if s.at >= deadline:
             return Hold("undecided", _too_little(s), True)
     late = s.at - max(s.step_at, s.patience_from) > s.soft.retire.limit
-    if isinstance(step, Drain) and step.side == "a" and late and not idle(s, "a"):
+    if isinstance(step, Drain) and step.side == "a" and late and fresh(s) and not idle(s, "a"):
         who = ", ".join(s.seen.a.clients) or "clients that its counters do not name"
         return Hold("not-idle", f"A is not idle after retire.limit: {s.seen.a.active} connections, from {who}", True)
     return None

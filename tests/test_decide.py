@@ -594,6 +594,8 @@ def test_an_a_that_never_falls_idle_is_a_hold_that_names_its_clients() -> None:
         case other:
             pytest.fail(f"{other}")
     assert cause(decide(replace(state, patience_from=NOW))) == "wait"
+    before = replace(state, seen=replace(state.seen, at=NOW - 11))
+    assert decide(before) == Wait(NOW + SLICE, "a fresh look"), "it may have gone since"
 
 
 # ---------------------------------------------------------------- back
