@@ -21,7 +21,7 @@ check: .venv/.dev  ## format, lint, types, what is installed, and the tests that
 bench: .venv/.dev  ## ratios side by side
 	@$(PY) bench/run.py
 
-soak: .venv/.dev  ## scenarios in every variant of Knot and PowerDNS: about half an hour
+soak: .venv/.dev  ## a million simulated migrations, and scenarios in every variant of Knot and PowerDNS: hours
 	@scripts/soak
 
 # Needs uv (`pip install uv`). One lock for Python 3.11 and newer, on every platform; no index is named in it.

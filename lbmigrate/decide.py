@@ -254,6 +254,8 @@ def _forward(s: State, step: Step) -> Next:
         case Write() | StandUp() | Prove():
             if isinstance(step, Write) and step.weight > s.weight and not _b_is_good(s):
                 return Wait(s.at + SLICE, "fresh proof that B is good before the weight moves")
+            if _mending(step) and not (fresh(s) and s.seen.at > s.patience_from):
+                return Wait(s.at, "a look at what is overwritten: caches may hold it")
             return _effect(s, step)
         case Stop():
             ready = idle(s, step.side) and (searched(s) or not stopping(s))  # proven anew after a crash, too
@@ -401,6 +403,9 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
         return Refused(f"{ask.verb}: A is being stopped and may be gone by now; go on with: lbmigrate run")
     if s.back and ask.verb in ("shift", "finish", "pause", "approve"):
         return Refused(f"{ask.verb}: the migration is rolling back; see: lbmigrate status")
+    if s.back and ask.verb == "resume" and ask.restore:
+        why = "the migration is rolling back; to overwrite what others changed: lbmigrate rollback --restore"
+        return Refused(f"resume --restore: {why}")
     if ask.verb == "resume" and s.hold and s.hold.cause == "drift" and not (ask.now or ask.restore):
         return Drifted(f"resume: somebody else changed what we own: {s.hold.why}; go on with: lbmigrate {ways(s)}")
     if ask.verb == "shift":

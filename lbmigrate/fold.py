@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from lbmigrate import plan as plans
-from lbmigrate.caches import Key, note, replaced
+from lbmigrate.caches import Clock, Key, note, replaced
 from lbmigrate.events import (
     Asked,
     Began,
@@ -31,7 +31,7 @@ from lbmigrate.events import (
     TurnedBack,
     Worker,
 )
-from lbmigrate.model import Held, RRset
+from lbmigrate.model import Held, RRset, Served
 from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.spec import Soft
 from lbmigrate.value import replace, value
@@ -202,8 +202,15 @@ def _started(s: State, entry: Entry, event: Started) -> State:
         stage=entry.n,
         stage_at=entry.at,
         known=event.plan.originals,
-        seen=Seen(clock=note((), event.served, entry.at)),
+        shown=s.shown and (Drain("b") not in s.steps or bool(s.left_running)),
+        seen=Seen(clock=_inherited(s.seen.clock, event.served, entry.at)),
     )
+
+
+def _inherited(before: Clock, served: tuple[Served, ...], at: float) -> Clock:
+    """The clock of a new attempt: caches may still hold what the one before it showed (`rollback --keep-b`)."""
+    asked = {(one.server, one.view, one.name, one.rtype) for one in served}
+    return note(tuple(one for one in before if (one.server, *one.key) in asked), served, at)
 
 
 def _on_hold(s: State, entry: Entry, cause: str, why: str, for_good: bool) -> State:
@@ -256,9 +263,10 @@ def _done(s: State, entry: Entry, event: Ended) -> State:
 
 def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> State:
     assert s.plan is not None
+    clock = replaced(s.seen.clock, _outgoing(s, step, now), entry.at)
     s = replace(
         s,
-        seen=replace(s.seen, clock=replaced(s.seen.clock, _outgoing(s, step, now), entry.at)),
+        seen=replace(s.seen, clock=clock, drift=() if step.over else s.seen.drift),  # what was seen is overwritten
         known=plans.updated(s.plan, s.known, now),
         pending=tuple((n, write) for n, write in s.pending if write.batch != step.batch),
         claimed=tuple(sorted({*s.claimed, step.batch})),
@@ -304,13 +312,17 @@ def _passed(s: State, entry: Entry, step: Step, why: str) -> State:
 def _turned(s: State, entry: Entry, by: TurnedBack | Asked) -> State:
     """Swap the list. A write under way stays `pending`: it may yet take, and is known when it does."""
     assert s.plan is not None
-    unsure = {write.batch for _, write in s.pending if write.target == "claim"} - set(s.claimed)
     over = isinstance(by, Asked) and by.restore
     stand = s.stood or (s.flight is not None and s.flight.step == StandUp())
     keep = isinstance(by, Asked) and by.keep_b
-    steps = plans.backward(s.claimed, unsure, stand and not keep, over)
+    steps = plans.backward(s.claimed, _unsure(s), stand and not keep, over)
     s = replace(s, back=by, steps=steps, cursor=0, past=(), step_at=entry.at, patience_from=entry.at)
     return replace(s, flight=None, hold=None, paused=False)
+
+
+def _unsure(s: State) -> set[int]:
+    """The batches that may be claimed: nobody knows yet."""
+    return {write.batch for _, write in s.pending if write.target == "claim"} - set(s.claimed)
 
 
 def _asked(s: State, entry: Entry, ask: Asked) -> State:
@@ -321,7 +333,8 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
         case "finish":
             steps = plans.finished(s.plan, s.steps)
             ending = s.cursor >= len(s.steps) - len(plans.ending(s.plan))
-            s = replace(s, finishing=True, forced=ask.force, approved=True, hold=None, patience_from=entry.at)
+            s = replace(s, finishing=True, forced=ask.force, approved=True)
+            s = replace(s, hold=None, paused=False, patience_from=entry.at)
             return s if ending else _listed(s, entry, steps)
         case "pause":
             return replace(s, paused=True)
@@ -332,7 +345,7 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
         case "rollback":
             return _turned(s, entry, ask)
         case "abandon":
-            steps = plans.writes(s.claimed, "abandon", over=True)
+            steps = plans.writes({*s.claimed, *_unsure(s)}, "abandon", over=True)
             return replace(s, back=ask, steps=steps, cursor=0, past=(), flight=None, hold=None, paused=False)
         case _:
             assert_never(ask.verb)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -107,6 +107,21 @@ def shown(request: pytest.FixtureRequest) -> Callable[[str], None]:
     return lambda line: request.node.user_properties.append(("shown", line))
 
 
+@pytest.fixture
+def counted(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Takes a line with places for figures, and this test's part of them: at the end they are added up."""
+    return lambda line, *figures: request.node.user_properties.append(("counted", (line, *figures)))
+
+
+def _added(reports: list[pytest.TestReport]) -> list[str]:
+    """The lines of `counted`, each with its sums."""
+    sums: dict[str, list[float]] = {}
+    given: list[Any] = [found for one in reports for key, found in one.user_properties if key == "counted"]
+    for line, *figures in given:
+        sums[line] = [a + b for a, b in zip(sums.get(line, [0.0] * len(figures)), figures, strict=True)]
+    return [line.format(*figures) for line, figures in sums.items()]
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
@@ -114,7 +129,8 @@ def pytest_terminal_summary(
     """The last thing before pytest's closing line: the outermost wrapper prints after the list of failures."""
     yield
     reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
-    for line in sorted(line for one in reports for key, line in one.user_properties if key == "shown"):
+    lines = [line for one in reports for key, line in one.user_properties if key == "shown"]
+    for line in sorted([*lines, *_added(reports)]):
         terminalreporter.write_line(line)
     if log := os.environ.get("LBMIGRATE_FAILED"):
         names = [one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])]

@@ -752,6 +752,7 @@ WORDS: list[tuple[str, State, Asked, type[Exception] | None]] = [
       for verb in ("shift", "finish", "pause", "approve")),
     *((f"{verb} on the way back", BACKWARD, Asked(verb), None)
       for verb in ("rollback", "resume", "abandon")),
+    ("resume --restore on the way back", BACKWARD, Asked("resume", restore=True), Refused),
     *((f"{verb} after A is retired", RETIRED, Asked(verb), Refused)
       for verb in ("shift", "rollback", "pause")),
     *((f"{verb} while A is being stopped", LEAVING, Asked(verb, force=True), Refused)
@@ -788,6 +789,17 @@ def test_a_refused_shift_says_which_stage_is_not_judged() -> None:
 
 def test_a_refused_weight_names_the_attainable_ones() -> None:
     assert "0, 50, 100" in str(permit(JUDGED, Asked("shift", 25)))
+
+
+def test_what_is_overwritten_is_looked_at_first() -> None:
+    """What somebody else put there may be cached, and only a look that came after the operator's word tells."""
+    drift = at(SOAK, look={"drift": ("A 192.0.2.99",)}, hold=Standing("drift", "", NOW, True))
+    asked = told(drift, Asked("resume", restore=True))
+    (again,) = asked.steps[asked.cursor : asked.cursor + 1]
+    assert decide(asked) == Wait(asked.at, "a look at what is overwritten: caches may hold it")
+    looked = replace(asked, at=asked.at + 1, seen=replace(asked.seen, at=asked.at + 1))
+    assert decide(looked) == Do(again)
+    assert isinstance(decide(replace(looked, looked=False)), Wait), "of another worker's look"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ from lbmigrate.events import (
 )
 from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal.sqlite import SqliteJournal
-from lbmigrate.lab.virtual import START, Crash, Faults, parts, worker
+from lbmigrate.lab.virtual import START, Crash, Faults, worker
 from lbmigrate.model import Applied, Held, Outcome, Records, Served
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
@@ -58,7 +58,7 @@ def engine(run: Run, number: int, alive: bool | None = True, clock: object = Non
 
 
 def tools(run: Run) -> Parts:
-    return parts(run.world, run.a, run.b, 5.0, 1, True)
+    return run.tools()
 
 
 def begun(run: Run, number: int = 1) -> tuple[Engine, Parts]:
@@ -537,7 +537,7 @@ def moments() -> list[tuple[int, int]]:
     """Every moment of one clean move, and random ones of others: 200 in all."""
     _, every = killed(CLEAN_SEED, 0)
     chance = random.Random(2)
-    more = [(seed, chance.randrange(1, 130)) for seed in range(2, KILLS)]
+    more = [(seed, chance.randrange(1, every // 2)) for seed in range(2, KILLS)]
     return [*((CLEAN_SEED, moment) for moment in range(1, every)), *more][:KILLS]
 
 

@@ -64,11 +64,34 @@ def test_an_attempt_begins_at_the_first_step_with_the_records_it_was_planned_fro
 
 
 def test_only_the_last_attempt_counts() -> None:
-    over = told(at(Soak(50), hold=Standing("x", "x", NOW, True), paused=True), Finished("rolled-back"))
-    again = told(over, replace(STARTED, attempt="a2"))
+    over = told(at(Soak(50), hold=Standing("x", "x", NOW, True), paused=True, shown=False), Finished("rolled-back"))
+    again = told(replace(over, seen=BEGUN.seen), replace(STARTED, attempt="a2"))
     fresh = told(replace(BEGUN, seq=over.seq, at=over.at, worker=ME), replace(STARTED, attempt="a2"))
     assert not over.active
     assert changed(fresh, again) == {}
+
+
+def test_what_the_last_attempt_showed_may_still_be_cached_when_the_next_begins() -> None:
+    shared = clock(known_at(50))
+    over = told(at(Soak(50), look={"clock": shared}), Finished("rolled-back"))
+    alike = replace(shared[0], server=SERVED[0].server)
+    again = told(replace(over, seen=replace(over.seen, clock=(*shared, alike))), replace(STARTED, attempt="a2"))
+    (one,) = again.seen.clock
+    assert (one.rdatas, one.old_until) == (SERVED[0].rdatas, again.at + alike.ttl), "and no server that is gone"
+
+
+@pytest.mark.parametrize(
+    ("back", "left", "shown"),
+    [
+        (Asked("rollback"), "", False),
+        (Asked("rollback", keep_b=True), "", True),
+        (Asked("rollback"), "B still serves clients: it is left running", True),
+    ],
+)
+def test_a_b_that_was_not_taken_down_is_drained_before_it_is_stopped(back: Asked, left: str, shown: bool) -> None:
+    over = told(at(Soak(50), shown=True, stood=True), back, Finished("rolled-back", left))
+    again = told(replace(over, left_running=left), replace(STARTED, attempt="a2"))
+    assert again.shown is shown
 
 
 def test_a_lease_lasts_ten_seconds_from_its_holders_last_entry() -> None:
@@ -333,8 +356,9 @@ def test_finish_goes_to_100_and_on_to_the_end_on_that_word() -> None:
     state = told(at(Soak(50)), Asked("finish", force=True))
     assert state.steps[state.cursor :] == (FULL, Drain("a"), Stop("a"), RELEASE)
     assert (state.finishing, state.forced, state.approved) == (True, True, True)
-    ending = told(at(Drain("a"), weight=100, hold=Standing("left", "", NOW, True)), Asked("finish"))
+    ending = told(at(Drain("a"), weight=100, hold=Standing("left", "", NOW, True), paused=True), Asked("finish"))
     assert (ending.step, ending.finishing, ending.forced, ending.hold) == (Drain("a"), True, False, None)
+    assert not ending.paused
 
 
 def test_what_a_former_list_went_through_is_kept_to_be_shown() -> None:
@@ -390,6 +414,14 @@ def test_abandon_removes_the_fence_whatever_is_there() -> None:
     state = told(at(Soak(50), hold=Standing("drift", "", NOW, True), paused=True), Asked("abandon"))
     assert (state.steps, state.hold, state.paused) == ((Write(0, "abandon", 0, True),), None, False)
     assert told(BEGUN, Asked("abandon")).step is None
+    assert told(BEGUN, Began(CLAIM), Asked("abandon")).step == Write(0, "abandon", 0, True), "it may have been claimed"
+
+
+def test_what_was_overwritten_is_no_drift_any_more() -> None:
+    again = Write(0, "weight", 50, True)
+    stuck = told(at(Soak(50), look={"drift": ("A 192.0.2.99",)}), Asked("resume", restore=True), Began(again))
+    seen = replace(stuck, seen=replace(stuck.seen, drift=("A 192.0.2.99",)))
+    assert told(seen, done(again)).seen.drift == ()
 
 
 # ---------------------------------------------------------------- the same journal
