@@ -5,8 +5,9 @@ serve another, plus the TTL that the old one carried. First sight is never befor
 (RFC 2181 section 8) are done by then; timed from the intent, a soak would begin while old answers live.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from lbmigrate.model import RRset, Served
 from lbmigrate.value import replace, value
@@ -34,7 +35,9 @@ class Answer:
         return self.view, self.name, self.rtype
 
 
-Clock = tuple[Answer, ...]
+Clock = tuple[Answer, ...]  # in this order
+_order = attrgetter("server", "view", "name", "rtype")
+_server = attrgetter("server")
 
 
 def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
@@ -42,14 +45,19 @@ def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
 
     A poll that found everything as it was gives the very clock that it was given.
     """
-    known = {(one.server, one.view, one.name, one.rtype): one for one in clock}
+    found = list(clock)
+    fresh: dict[tuple[str, str, str, str], Answer] = {}
     same = True
     for now in served:
-        key = (now.server, now.view, now.name, now.rtype)
-        before = known.get(key)
-        known[key] = _next(before, now, at)
-        same = same and known[key] is before
-    return clock if same else tuple(known[key] for key in sorted(known))
+        order = now.server, now.view, now.name, now.rtype
+        if (place := _place(found, order)) is not None:
+            before, found[place] = found[place], _next(found[place], now, at)
+            same = same and found[place] is before
+        else:
+            fresh[order] = _next(fresh.get(order), now, at)
+    if fresh:
+        return tuple(sorted([*found, *fresh.values()], key=_order))
+    return clock if same else tuple(found)
 
 
 def _next(before: Answer | None, now: Served, at: float) -> Answer:
@@ -72,17 +80,26 @@ def replaced(clock: Clock, before: Mapping[Key, Sequence[RRset]], at: float) -> 
     seen to serve just that, nothing changes.
     """
     found = list(clock)
-    for server in {one.server for one in clock}:
+    for server in servers(clock):
         for key, rrsets in before.items():
-            place = bisect_left(found, (server, *key), key=_order)
-            if place < len(found) and _order(found[place]) == (server, *key):
+            if (place := _place(found, (server, *key))) is not None:
                 found[place] = _doubted(found[place], rrsets, at)
     return tuple(found)
 
 
-def _order(one: Answer) -> tuple[str, str, str, str]:
-    """Answers stand in a clock in this order."""
-    return one.server, one.view, one.name, one.rtype
+def servers(clock: Clock) -> list[str]:
+    """The servers of a clock."""
+    found: list[str] = []
+    at = 0
+    while at < len(clock):
+        found.append(clock[at].server)
+        at = bisect_right(clock, found[-1], at, key=_server)
+    return found
+
+
+def _place(found: list[Answer], order: tuple[str, str, str, str]) -> int | None:
+    at = bisect_left(found, order, key=_order)
+    return at if at < len(found) and _order(found[at]) == order else None
 
 
 def _doubted(one: Answer, before: Sequence[RRset], at: float) -> Answer:

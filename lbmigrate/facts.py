@@ -1,6 +1,7 @@
 """What the state says about the world: verdicts, freshness, who lags, when caches turn, who is idle. Pure."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from lbmigrate import lua
@@ -10,6 +11,7 @@ from lbmigrate.events import SideSeen
 from lbmigrate.fold import LEASE, State
 from lbmigrate.model import Held, SideName
 from lbmigrate.plan import Drain, Soak, Stop, found, wanted
+from lbmigrate.value import Same
 
 RING = 20  # probes that a verdict needs
 SEARCHED = 60.0  # seconds for which a search of the zones is good enough to stop A on
@@ -31,14 +33,24 @@ def fresh(s: State) -> bool:
 
 def present(s: State) -> dict[Key, tuple[int, tuple[str, ...]]]:
     """What every server should serve: TTL and records of each RRset as last read at the primary."""
-    odd = dict(s.seen.ttls)
-    keyed = [((*held.key, r.rtype), r) for held in s.known for r in held.rrsets]
+    return _present(Same(s.known), Same(s.seen.ttls))
+
+
+@lru_cache(maxsize=4)
+def _present(known: Same, ttls: Same) -> dict[Key, tuple[int, tuple[str, ...]]]:
+    odd = dict(ttls.thing)  # type: ignore[call-overload]
+    keyed = [((*held.key, r.rtype), r) for held in known.thing for r in held.rrsets]  # type: ignore[attr-defined]
     return {key: (odd.get(key, r.ttl), r.rdatas) for key, r in keyed}
 
 
 def lagging(s: State) -> tuple[str, ...]:
     """The authoritative servers that do not serve what the primary holds."""
-    return behind(s.seen.clock, present(s))
+    return _lagging(Same(s.seen.clock), Same(present(s)))
+
+
+@lru_cache(maxsize=4)
+def _lagging(clock: Same, present_: Same) -> tuple[str, ...]:
+    return behind(clock.thing, present_.thing)  # type: ignore[arg-type]
 
 
 def why_behind(s: State) -> str:
@@ -116,6 +128,8 @@ def expected(state: State, names: Iterable[Held]) -> dict[tuple[str, str], list[
 
 def alike(one: Held, other: Held) -> bool:
     """The same values and the same fence; TTLs aside."""
+    if one is other:
+        return True
     values = {r.rtype: r.rdatas for r in one.rrsets} == {r.rtype: r.rdatas for r in other.rrsets}
     return values and one.fence == other.fence
 

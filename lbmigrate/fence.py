@@ -17,6 +17,7 @@ what it is, so `decode` takes them in any order all the same. Whatever is not pl
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from lbmigrate.model import Fence, RRset
@@ -32,6 +33,7 @@ _RRSET = re.compile(r"([A-Z][A-Z0-9-]*) (0|[1-9]\d{0,9})((?: \S+)+)")
 _SPELLED = re.compile(r"as ([A-Z][A-Z0-9-]*) (\S+)")
 _PLAIN = re.compile(r"[\x20-\x7e]{1,255}")
 _SAFE = "!#$&'()*+,/:;<=>?@[]^`{|}\\"
+_LITERAL = re.compile(r"[A-Za-z0-9_.~-]+")  # what `quote` leaves as it is, by itself
 
 
 def owner(name: str) -> str:
@@ -89,11 +91,16 @@ def _lines(originals: tuple[RRset, ...]) -> Iterator[str]:
     if originals:
         yield f"name {_quoted(originals[0].name)}"
     for rrset in sorted(originals, key=lambda one: one.rtype):
-        if not 0 <= rrset.ttl <= TTL_LIMIT:
-            raise ValueError(f"TTL {rrset.ttl} is not within 0..2^31-1 (RFC 2181 section 8)")
-        yield from _wrapped(f"{rrset.rtype} {rrset.ttl}", rrset.rdatas)
+        yield from _kept(rrset.rtype, rrset.ttl, rrset.rdatas)
         if rrset.spelled:
             yield f"as {rrset.rtype} {_quoted(rrset.spelled)}"
+
+
+@lru_cache(maxsize=4096)
+def _kept(rtype: str, ttl: int, rdatas: tuple[str, ...]) -> tuple[str, ...]:
+    if not 0 <= ttl <= TTL_LIMIT:
+        raise ValueError(f"TTL {ttl} is not within 0..2^31-1 (RFC 2181 section 8)")
+    return tuple(_wrapped(f"{rtype} {ttl}", rdatas))
 
 
 def _wrapped(prefix: str, rdatas: Iterable[str]) -> Iterator[str]:
@@ -133,7 +140,7 @@ def _sum(head: str, lines: Iterable[str]) -> str:
 def _quoted(text: str) -> str:
     if not text:
         raise ValueError("an empty migration, attempt, name or record")
-    return quote(text, safe=_SAFE)
+    return text if _LITERAL.fullmatch(text) else quote(text, safe=_SAFE)
 
 
 def _unquoted(text: str) -> str:

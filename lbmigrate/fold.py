@@ -284,7 +284,7 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
 def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> dict[Key, list[RRset]]:
     """What a write may have put an end to: what was known, and what earlier ones without a definite end had made."""
     assert s.plan is not None
-    present = {held.key: set(held.rrsets) for held in now}
+    present = {held.key: held.rrsets for held in now}
     before = [*plans.found(s.plan, s.known, present)]
     for n, write in s.pending:
         if write.batch == step.batch:

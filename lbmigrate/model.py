@@ -42,8 +42,11 @@ class RRset:
     def __post_init__(self) -> None:
         if not self.rdatas:
             raise ValueError(f"{self.name} {self.rtype}: an RRset without records (never zero answers)")
-        if tuple(sorted(set(self.rdatas))) != self.rdatas:
+        if len(self.rdatas) > 1 and tuple(sorted(set(self.rdatas))) != self.rdatas:
             raise ValueError(f"{self.name} {self.rtype}: records not sorted, or twice: {self.rdatas}")
+
+
+Shape = tuple[str, int, tuple[str, ...], str]  # of an RRset: type, TTL, records, the owner as the zone spells it
 
 
 @value
@@ -80,6 +83,11 @@ class Held:
     def by_type(self) -> dict[str, RRset]:
         """Its RRsets by type."""
         return {rrset.rtype: rrset for rrset in self.rrsets}
+
+    @property
+    def shape(self) -> tuple[Shape, ...]:
+        """What it holds, whatever its name: names of one shape are moved alike."""
+        return tuple([(one.rtype, one.ttl, one.rdatas, one.spelled) for one in self.rrsets])
 
 
 @value

@@ -7,7 +7,7 @@ there is no rollback code path. Once `Stop("a")` is done there is no way back: t
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
@@ -124,10 +124,15 @@ def attainable_each(bound: Bound, originals: tuple[Held, ...]) -> list[tuple[Hel
     chosen = ways(bound, originals)
     count = len({held.name for held, one in zip(originals, chosen, strict=True) if one.how == "names"})
     steps = frozenset(w for w in range(101) if w * count % 100 == 0)
-    return [
-        (held, steps if one.how == "names" else schemes.attainable(one.how, held, *sides(bound, held)))
-        for held, one in zip(originals, chosen, strict=True)
-    ]
+    known: dict[object, frozenset[int]] = {}
+    found = []
+    for held, one in zip(originals, chosen, strict=True):
+        alike = one.how, entries(bound, held.name), held.view, held.shape
+        if alike not in known:
+            whole = one.how == "names"
+            known[alike] = steps if whole else schemes.attainable(one.how, held, *sides(bound, held))
+        found.append((held, known[alike]))
+    return found
 
 
 def by_type(bound: Bound, held: Held, way: Way, can: frozenset[int]) -> dict[str, frozenset[int]]:
@@ -230,11 +235,21 @@ def _batches(bound: Bound, originals: tuple[Held, ...]) -> list[Batch]:
 
 def entries(bound: Bound, name: str) -> tuple[int, ...]:
     """The indices of the `dns:` entries that hold `name`: the longest matching suffix, in each of its views."""
-    fits = [(len(entry.zone), index) for index, entry in enumerate(bound.dns) if inside(name, entry.zone)]
-    if not fits:
-        raise ValueError(f"{name} is in none of the zones under dns:")
-    longest = max(fits)[0]
-    return tuple(index for length, index in fits if length == longest)
+    zones, rest = _zones(Same(bound.dns)), name
+    while rest not in zones:
+        rest = rest.partition(".")[2]
+        if not rest:
+            raise ValueError(f"{name} is in none of the zones under dns:")
+    return zones[rest]
+
+
+@lru_cache(maxsize=16)
+def _zones(dns: Same) -> dict[str, tuple[int, ...]]:
+    """The indices of each zone's `dns:` entries."""
+    found: dict[str, tuple[int, ...]] = {}
+    for index, entry in enumerate(dns.thing):  # type: ignore[arg-type,var-annotated]
+        found[entry.zone] = (*found.get(entry.zone, ()), index)
+    return found
 
 
 def inside(name: str, zone: str) -> bool:
@@ -324,7 +339,24 @@ def _wanted(same: Same, attempt: str, number: int, step: Write) -> tuple[Held, .
     batch = plan.batches[step.batch]
     view, places = plan.bound.dns[batch.zone].view, _places(Same(plan.originals))
     mine = [places[view, name] for name in batch.names]
-    return tuple(_held(plan, attempt, number, step, plan.originals[place], plan.ways[place]) for place in mine)
+    each = [(plan.originals[place], plan.ways[place]) for place in mine]
+    if step.target in ("restore", "abandon"):
+        return tuple([original for original, _ in each])
+    moved = zip(each, _rrsets(plan, step, each), strict=True)
+    if step.target == "release":
+        return tuple([replace(original, rrsets=rrsets) for (original, _), rrsets in moved])
+    mark = plan.bound.migration, attempt, number
+    return tuple([replace(one, rrsets=rrsets, fence=Fence(*mark, one.rrsets)) for (one, _), rrsets in moved])
+
+
+def _rrsets(plan: Plan, step: Write, each: list[tuple[Held, Way]]) -> Iterator[tuple[RRset, ...]]:
+    """What each of these names, all of one batch, holds once the step has taken; worked out once for all alike."""
+    known: dict[object, tuple[RRset, ...]] = {}
+    for original, way in each:
+        alike = way, original.shape
+        if alike not in known:
+            known[alike] = _moved(plan, step, original, way)
+        yield tuple([replace(one, name=original.name) for one in known[alike]])
 
 
 def found(plan: Plan, held: tuple[Held, ...], keys: Iterable[tuple[str, str]]) -> tuple[Held, ...]:
@@ -348,14 +380,11 @@ def _places(originals: Same) -> dict[tuple[str, str], int]:
     return {one.key: place for place, one in enumerate(held)}
 
 
-def _held(plan: Plan, attempt: str, number: int, step: Write, original: Held, way: Way) -> Held:
-    if step.target in ("restore", "abandon"):
-        return original
+def _moved(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, ...]:
     rrsets = original.rrsets if step.target == "claim" else _weighed(plan, step, original, way)
     if step.target == "release":
-        return replace(original, rrsets=rrsets)
-    fence = Fence(plan.bound.migration, attempt, number, original.rrsets)
-    return replace(original, rrsets=tuple(replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets), fence=fence)
+        return rrsets
+    return tuple(replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets)
 
 
 def _weighed(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, ...]:

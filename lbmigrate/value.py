@@ -38,7 +38,7 @@ def value(cls: type[T]) -> type[T]:
             check(self)
 
     def __eq__(self: Any, other: object) -> bool:
-        return type(other) is cls and self.__dict__ == other.__dict__
+        return self is other or (type(other) is cls and self.__dict__ == other.__dict__)
 
     def __hash__(self: Any) -> int:
         return hash((cls.__name__, *self.__dict__.values()))

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbmigrate import lua
+from lbmigrate.dns.layout import FENCE_TTL
 from lbmigrate.dns.records import fence_name, name_of, rdatas_of, type_of
-from lbmigrate.dns.update import FENCE_TTL, build, parts
+from lbmigrate.dns.update import build, parts
 from lbmigrate.errors import Refused
 from lbmigrate.fence import rdata
 from lbmigrate.model import Fence, Held, Records, RRset, kinds

@@ -53,6 +53,16 @@ class Mirror:
             if self._copy is not None:
                 self._copy.expect(held)
 
+    def follow(self, names: Sequence[str]) -> tuple[Held, ...] | None:
+        """The names by the differences alone; None where the server gives none, or a name is no name of its own."""
+        with self._lock:
+            if self._copy is None or not self._differs or not self._changed(self._copy):
+                return None
+            try:
+                return tuple([self._copy.held(name) for name in names])
+            except LbmigrateError:
+                return None  # whoever reads it next says so
+
     def read(self, soa: str, names: Sequence[str]) -> tuple[str, tuple[Held, ...]]:
         """The names at the primary's present SOA, or at a later one, with that; `soa` is what the primary says now.
 
@@ -63,7 +73,7 @@ class Mirror:
             if copy is None or not (self._differs and copy.text() == soa):
                 copy = self._next(copy, soa)
             self._copy = copy
-            return copy.text(), tuple(copy.held(name) for name in names)
+            return copy.text(), tuple([copy.held(name) for name in names])
 
     def _next(self, copy: Snapshot | None, soa: str) -> Snapshot:
         self._copy = None
@@ -89,6 +99,7 @@ class Mirror:
             raise
         if found is None:
             self._primary.close()  # the rest of the answer may still be under way on it
+            self._differs = False
             return False
         copy.change(*found)
         self._differs = True

@@ -1,6 +1,7 @@
 """Names as the primary holds them at one moment, over its TCP connection."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import dns.message
@@ -12,7 +13,7 @@ import tenacity
 from lbmigrate.dns import update
 from lbmigrate.dns.mirror import Mirror
 from lbmigrate.dns.reading import Asked, Question, Seen, interpret, placed, questions, rrset, unproven
-from lbmigrate.dns.records import canonical, fence_name, name_of
+from lbmigrate.dns.records import fence_name, name_of, text_of
 from lbmigrate.dns.wire import Primary, server_time
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.model import Held, Records
@@ -41,23 +42,36 @@ class Reader:
 
     def read(self, names: Sequence[str]) -> Records:
         """What `model.Zone.read` promises."""
-        asked = [self.name(name) for name in names]
-        texts = [canonical(name) for name in names]
+        texts = [_placed(name, self._entry.zone) for name in names]
         if self._entry.scheme == "lua":
-            return _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
-        if self._entry.transfer is None and self._copies and self._mirror.worth(len(asked), len(asked) >= MANY):
+            return _twice(lambda: self._steady(texts, self._transferred))
+        if self._copied(len(texts)):
             try:
-                found = _twice(lambda: self._steady(asked, lambda _: self._transferred(texts)))
+                found = _twice(lambda: self._steady(texts, self._transferred))
             except Denied:
                 self._copies = False  # or it is a name that is denied: then the questions say so
             else:
-                if not self._mirror.spells(held.name for held in found.held):
+                if not self._mirror.spells(texts):
                     return found
-        return _twice(lambda: self._steady(asked, self._once))
+        return _twice(lambda: self._steady(list(map(name_of, texts)), self._once))
+
+    def _copied(self, count: int) -> bool:
+        """Whether so many names are read from a copy of the zone."""
+        return self._entry.transfer is None and self._copies and self._mirror.worth(count, count >= MANY)
 
     def expect(self, held: Sequence[Held]) -> None:
-        """These are about to be written, and then read."""
+        """These are about to be read; as a rule they hold this."""
         self._mirror.expect(held)
+
+    def shows(self, held: Sequence[Held]) -> bool:
+        """Whether the primary's differences alone show that the names hold this: then nothing more need be asked.
+
+        A server that lags behind itself cannot show what it does not have; so False means nothing.
+        """
+        if not self._copied(len(held)):
+            return False
+        names = [one.name for one in held]
+        return self._mirror.follow(names) == tuple(held) and not self._mirror.spells(names)
 
     def close(self) -> None:
         """Close what is open beside the primary's connection."""
@@ -70,10 +84,7 @@ class Reader:
 
     def name(self, text: str) -> dns.name.Name:
         """The name, when it lies in the zone. Raises Refused."""
-        name = name_of(text)
-        if not name.is_subdomain(self._zone):
-            raise Refused(f"{text}: not in zone {self._zone}; give its zone a dns: entry")
-        return name
+        return name_of(_placed(text, self._entry.zone))
 
     def refusal(self, what: str, said: str) -> str:
         """The text for a server that understood an update and said no."""
@@ -96,9 +107,7 @@ class Reader:
             " questions it answers; allow that key these names and types (Knot: its acl)"
         )
 
-    def _steady(
-        self, names: list[dns.name.Name], once: Callable[[list[dns.name.Name]], tuple[Records, bool]]
-    ) -> Records:
+    def _steady(self, names: list[T], once: Callable[[list[T]], tuple[Records, bool]]) -> Records:
         """One moment of the zone: the SOA stands still around the read, or two reads in a row show the same."""
         before = None
         for _ in range(STEADY_ATTEMPTS):
@@ -171,6 +180,15 @@ class Reader:
 
     def _ask(self, asked: Sequence[Question]) -> list[dns.message.Message]:
         return self._primary.ask([question.message() for question in asked], self._timeout)
+
+
+@lru_cache(maxsize=65536)
+def _placed(text: str, zone: str) -> str:
+    """The name as the model wants it, when it lies in the zone. Raises Refused."""
+    name = name_of(text)
+    if not name.is_subdomain(name_of(zone)):
+        raise Refused(f"{text}: not in zone {name_of(zone)}; give its zone a dns: entry")
+    return text_of(name)
 
 
 def some(things: Sequence[object]) -> str:

@@ -14,6 +14,7 @@ import dns.rrset
 from lbmigrate import fence, lua
 from lbmigrate.errors import Refused
 from lbmigrate.model import Fence, RRset
+from lbmigrate.value import Same
 
 
 @lru_cache(maxsize=16384)
@@ -107,9 +108,14 @@ def _whole(rdata: dns.rdata.Rdata) -> dns.rdata.Rdata:
     return rdata if target is None else rdata.replace(target=Spelled(target.labels))
 
 
-@lru_cache(maxsize=32768)
 def fence_strings(held: Fence) -> bytes:
     """The fence as the rdata of one TXT record. Raises Refused for what a fence cannot hold."""
+    return _strings(Same(held))
+
+
+@lru_cache(maxsize=32768)
+def _strings(same: Same) -> bytes:
+    held: Fence = same.thing  # type: ignore[assignment]
     try:
         texts = fence.encode(held)
     except ValueError as wrong:

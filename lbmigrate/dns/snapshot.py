@@ -12,12 +12,13 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from lbmigrate.dns.layout import rdata_wire
 from lbmigrate.dns.reading import fence_in
 from lbmigrate.dns.records import fence_strings, name_of, rdata_text, type_of
 from lbmigrate.dns.transfer import Record, Spelled
 from lbmigrate.errors import Denied, Refused
 from lbmigrate.fence import LABEL
-from lbmigrate.model import MOVABLE, Fence, Held, RRset
+from lbmigrate.model import MOVABLE, Fence, Held, RRset, Shape
 from lbmigrate.size import name_wire
 
 NS, CNAME, SOA, TXT, DNAME = 2, 5, 6, 16, 39
@@ -33,14 +34,14 @@ class Snapshot:
         self.spelled: Spelled = {} if spelled is None else spelled
         self.soa = soa
         self._apex, self._view = soa[0], view
-        self._found: dict[tuple[bytes, int], dict[bytes, int]] = {}  # per owner and type: rdata, TTL
+        self._found: dict[bytes, dict[int, dict[bytes, int]]] = {}  # per owner and type: rdata, TTL
         self._bounds: dict[bytes, int] = {}
-        self._names: dict[bytes, str] = {}  # those that were asked for
-        self._held: dict[str, Held] = {}
-        self._fences: dict[bytes, Fence] = {}
+        self._owners: dict[str, bytes] = {}  # of names that were asked for
+        self._held: dict[bytes, Held] = {}
+        self._expected: dict[str, Held] = {}
 
     def __len__(self) -> int:
-        """How many RRsets are kept."""
+        """How many names it has that could concern one that is moved."""
         return len(self._found)
 
     def text(self) -> str:
@@ -50,8 +51,8 @@ class Snapshot:
     def add(self, record: Record) -> None:
         """A record that the zone has."""
         owner, rtype, ttl, rdata = record
-        if rtype in KEPT:
-            self._found.setdefault((owner, rtype), {})[rdata] = ttl
+        if rtype in KEPT and (rtype != TXT or owner.startswith(BELOW)):
+            self._found.setdefault(owner, {}).setdefault(rtype, {})[rdata] = ttl
             if rtype in (NS, DNAME) and owner != self._apex:
                 self._bounds[owner] = rtype
 
@@ -67,20 +68,25 @@ class Snapshot:
                 self._remove(owner, rtype, rdata)
             if rtype in (NS, DNAME):
                 self._held.clear()
-            for one in (owner, owner.removeprefix(BELOW)):
-                self._held.pop(self._names.get(one, ""), None)
+            self._held.pop(owner, None)
+            if owner.startswith(BELOW):
+                self._held.pop(owner[len(BELOW) :], None)
         self.soa = soa
 
     def _remove(self, owner: bytes, rtype: int, rdata: bytes) -> None:
-        left = self._found.get((owner, rtype), {})
+        types = self._found.get(owner, {})
+        left = types.get(rtype, {})
         left.pop(rdata, None)
         if not left:
-            self._found.pop((owner, rtype), None)
-            self._bounds.pop(owner, None)
+            types.pop(rtype, None)
+            if self._bounds.get(owner) == rtype:
+                del self._bounds[owner]
+        if not types:
+            self._found.pop(owner, None)
 
     def expect(self, held: Iterable[Held]) -> None:
-        """These are about to be written: their fences need not be read letter by letter."""
-        self._fences = {fence_strings(one.fence): one.fence for one in held if one.fence}
+        """What these names are likely to hold: they need not be read letter by letter where they do."""
+        self._expected = {one.name: one for one in held}
 
     def spells(self, name: str) -> bool:
         """Whether the transfer spells a name with upper case: whether answers do too, only they can say."""
@@ -93,25 +99,35 @@ class Snapshot:
         Raises Denied for a name below a zone cut, Refused for one below a DNAME or with something else in the fence's
         place, Drifted for a fence that cannot be read.
         """
-        if name not in self._held:
-            self._held[name] = self._read(name)
-        return self._held[name]
+        owner = self._owners.get(name)
+        if owner is None:
+            owner = self._owners[name] = name_wire(name)
+        held = self._held.get(owner)
+        if held is None:
+            held = self._held[owner] = self._read(name, owner)
+        return held
 
-    def _read(self, name: str) -> Held:
-        owner = name_wire(name)
-        self._names[owner] = name
+    def _read(self, name: str, owner: bytes) -> Held:
         if self._bounds:
             self._within(name, owner)
-        found = [(number, self._found.get((owner, number))) for number in KINDS]
-        rrsets = [_rrset(name, number, records) for number, records in found if records]
+        likely = self._expected.get(name)
+        if likely is not None and likely.fence is not None and self._shows(owner, likely, likely.fence):
+            return likely
+        found = [(number, records) for number, records in self._found.get(owner, {}).items() if number in KINDS]
+        rrsets = [_rrset(name, number, records) for number, records in found]
         return Held(name, tuple(sorted(rrsets, key=lambda one: one.rtype)), self._mark(name, BELOW + owner), self._view)
 
+    def _shows(self, owner: bytes, likely: Held, mark: Fence) -> bool:
+        """Whether records and fence are just these, to the last byte."""
+        fence = self._found.get(BELOW + owner, {}).get(TXT, {})
+        alone = len(fence) == 1 and fence_strings(mark) in fence and likely.view == self._view
+        return alone and self._found.get(owner) == _wires(likely.shape)
+
     def _mark(self, name: str, owner: bytes) -> Fence | None:
-        texts = list(self._found.get((owner, TXT), ()))
-        mark = self._fences.get(texts[0]) if len(texts) == 1 else None
-        if mark is None or any(one.name != name for one in mark.originals):
-            mark = fence_in(name_of(name), [_rdata(TXT, one) for one in texts]) if texts else None
-        if mark is None and (texts or (owner, CNAME) in self._found):
+        there = self._found.get(owner, {})
+        texts = there.get(TXT, {})
+        mark = fence_in(name_of(name), [_rdata(TXT, one) for one in texts]) if texts else None
+        if mark is None and (texts or CNAME in there):
             what = "holds what is not lbmigrate's (TXT or CNAME)"
             raise Refused(f"{_text(owner)}: {what}; remove it, or leave the name out")
         return mark
@@ -132,6 +148,14 @@ class Snapshot:
 
 def _rrset(name: str, number: int, records: dict[bytes, int]) -> RRset:
     return RRset(name, KINDS[number], min(records.values()), tuple(sorted(_shown(number, one) for one in records)))
+
+
+@lru_cache(maxsize=4096)
+def _wires(shape: tuple[Shape, ...]) -> dict[int, dict[bytes, int]] | None:
+    """By type, what a name holds as a transfer shows it; None where that does not show all of it (the spelling)."""
+    if any(spelled for *_, spelled in shape):
+        return None
+    return {int(type_of(rtype)): {rdata_wire(rtype, one): ttl for one in rdatas} for rtype, ttl, rdatas, _ in shape}
 
 
 @lru_cache(maxsize=4096)
