@@ -22,9 +22,10 @@ import pytest
 import yaml
 from taps import Tap
 
+from lbmigrate.lab.dns import SOFTWARE
 from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
-from lbmigrate.lab.scenario import SOFTWARE, Bounds, Expect, Scenario
+from lbmigrate.lab.scenario import Bounds, Expect, Scenario
 from lbmigrate.value import replace
 
 WWW = f"www.{ORIGIN}."

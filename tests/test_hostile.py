@@ -1,6 +1,7 @@
 """Hostile strings in the config, names, records and arguments: refused or kept, and shown so that nothing escapes."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -78,7 +79,7 @@ VERBS = ("shift --weight", "tick --for", "status --", "discover", "rehearse", "c
 @door
 def arguments_of_the_command_line() -> int:
     for number, text in enumerate(strings(DEAR, 2)):
-        given = text.replace("\0", "")  # no process can be given one
+        given = os.fsdecode(text.encode("utf-8", "surrogatepass").replace(b"\0", b""))  # what a process can be given
         argv = ["-c", given if number % 3 == 0 else "/nowhere", *VERBS[number % len(VERBS)].split(), given]
         out, err = _given(argv, "text" if number % 2 else "json")
         assert harmless(err), argv

@@ -15,10 +15,9 @@ from labdns import APEX, ORIGIN, SECONDS, message, needs
 
 from lbmigrate.errors import Failed, Unreachable, Usage
 from lbmigrate.lab import dnsserver, transfer
-from lbmigrate.lab.dns import DnsParts, start_dns
+from lbmigrate.lab.dns import SOFTWARE, DnsParts, start_dns
 from lbmigrate.lab.dnswatch import PATIENCE, Watch, present, reading, watch
 from lbmigrate.lab.process import Process, freeport, write_private
-from lbmigrate.lab.scenario import SOFTWARE
 
 ZONE = f"{APEX}www 5 A 192.0.2.1\nwww 5 AAAA 2001:db8::1\n"
 WWW = f"www.{ORIGIN}"
