@@ -5,10 +5,11 @@ from collections.abc import Callable
 from functools import partial
 
 from lbmigrate import balancers, dns, gather, probe
+from lbmigrate.config.hosts import inside
 from lbmigrate.errors import Refused
 from lbmigrate.model import FAMILIES, Held, Served, Zone
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Plan, build, entries, inside, names_in, nearest, obstacles, questions
+from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
 from lbmigrate.schemes.swap import TARGETS
 from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Config

@@ -252,11 +252,6 @@ def _zones(dns: Same) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def inside(name: str, zone: str) -> bool:
-    """Whether a name is at or below a zone's apex."""
-    return name == zone or name.endswith("." + zone)
-
-
 def names_in(bound: Bound, index: int) -> list[str]:
     """The names that the `dns:` entry `index` holds, in the config's order."""
     return [name for name in bound.names if index in entries(bound, name)]

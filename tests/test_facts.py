@@ -187,5 +187,7 @@ def test_who_undoes_by_hand_what_is_several_messages_is_told_how_to_go_on() -> N
 
 
 def test_ttls_alone_make_no_difference() -> None:
-    assert alike(holding(*BOTH), holding(*BOTH, ttl=5))
+    one = holding(*BOTH)
+    assert alike(one, one)
+    assert alike(one, holding(*BOTH, ttl=5))
     assert not alike(holding(*BOTH), holding(*BOTH, number=8))
