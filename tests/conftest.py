@@ -30,6 +30,7 @@ settings.load_profile("untimed")
 MISSING = frozenset(os.environ.get("LBMIGRATE_MISSING", "").split())
 LEFT_OUT = pytest.StashKey[list[str]]()
 RESULTS = os.environ.get("LBMIGRATE_RESULTS")  # a file that keeps how every test ended: what tests/matrix.py reads
+FAILED = os.environ.pop("LBMIGRATE_FAILED", None)  # a file for what failed here; not in the runs that tests make
 ROOT = Path(__file__).parent.parent
 
 
@@ -132,9 +133,9 @@ def pytest_terminal_summary(
     lines = [line for one in reports for key, line in one.user_properties if key == "shown"]
     for line in sorted([*lines, *_added(reports)]):
         terminalreporter.write_line(line)
-    if log := os.environ.get("LBMIGRATE_FAILED"):
+    if FAILED:
         names = [one.nodeid for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, [])]
-        with Path(log).open("a") as out:
+        with Path(FAILED).open("a") as out:
             out.writelines(f"{name}\n" for name in dict.fromkeys(names))
     if left_out := config.stash.get(LEFT_OUT, []):
         for file, count in sorted(Counter(test.partition("::")[0] for test in left_out).items()):
