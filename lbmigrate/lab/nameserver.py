@@ -1,5 +1,6 @@
 """What the real name servers of the laboratory have in common: their place, start and end, and whether they answer."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import dns.exception
@@ -15,7 +16,7 @@ ASK_SECONDS = 0.3
 START_SECONDS = 20.0
 
 
-class Nameserver:
+class Nameserver(ABC):
     """One name server of one zone, as a child process. `at` is its "host:port", of IPv6 "[host]:port".
 
     A kind of server says what it runs (`_argv`) and writes its configuration before `restart`.
@@ -31,8 +32,9 @@ class Nameserver:
         argv = self._argv()
         self.process = Process(argv, directory / f"{Path(argv[0]).name}.log")
 
+    @abstractmethod
     def _argv(self) -> list[str]:
-        raise NotImplementedError
+        """The program and its arguments; its log is named after it."""
 
     def restart(self) -> None:
         """Start it, again after it was killed too, with the zone that it has, and wait until it answers."""
