@@ -10,29 +10,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import boto3  # type: ignore[import-untyped]
-import tenacity
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import (  # type: ignore[import-untyped]
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
+from lbmigrate import aws
+from lbmigrate.aws import TRIES, UNARMED, Busy
 from lbmigrate.errors import Denied, Unreachable
 from lbmigrate.spec import Dns
 
 PAGE = 300  # record sets, the most that one request gives
 RATE, SECOND = 5, 1.0  # requests a second and account (Route 53 quotas)
-TRIES = 6
-PAUSE = (0.3, 4.0)  # seconds before a second try, and at most before a later one
 REGION = "us-east-1"  # where the API of the whole partition is
-BUSY = ("Throttling", "ThrottlingException", "PriorRequestNotComplete", "RequestLimitExceeded")
-UNARMED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
-STALE = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 Set = dict[str, Any]  # a ResourceRecordSet as boto3 has it
 Change = tuple[str, Set]  # action and set
 
@@ -43,10 +31,6 @@ class Invalid(Exception):
 
 class Lost(Exception):
     """No usable answer to a change: it may have been done, or may yet be."""
-
-
-class Busy(Exception):
-    """Refused for now; nothing was done."""
 
 
 class Page(NamedTuple):
@@ -105,13 +89,8 @@ class Api:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                session = boto3.session.Session(
-                    profile_name=self._entry.profile or None, region_name=self._entry.region or REGION
-                )
-                once = Config(
-                    retries={"total_max_attempts": 1}, connect_timeout=self._timeout, read_timeout=self._timeout
-                )
-                self._made = session.client("route53", endpoint_url=self._entry.endpoint or None, config=once)
+                reach = aws.Reach(self._entry.region or REGION, self._entry.profile, self._entry.endpoint)
+                self._made = aws.client("route53", reach, self._timeout)
             return self._made
 
     # ------------------------------------------------------------ the calls
@@ -149,7 +128,7 @@ class Api:
         try:
             done = self._call("change_resource_record_sets", HostedZoneId=zone_id, ChangeBatch=batch)
         except ClientError as wrong:
-            code, said = _said(wrong)
+            code, said = aws.said(wrong)
             if code == "InvalidChangeBatch":
                 raise Invalid(said) from wrong
             if wrong.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
@@ -170,15 +149,8 @@ class Api:
 
     def _call(self, call: str, **given: Any) -> Any:
         """One call, tried again while Route 53 is busy. Raises ClientError, BotoCoreError, Unreachable."""
-        trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Busy),
-            stop=tenacity.stop_after_attempt(TRIES),
-            wait=tenacity.wait_random_exponential(multiplier=PAUSE[0], max=PAUSE[1]),
-            sleep=self._pace.sleep,
-            reraise=True,
-        )
         try:
-            return trying(self._once, call, given)
+            return aws.patiently(self._pace.sleep)(self._once, call, given)
         except Busy as busy:
             raise Unreachable(
                 f"{call.replace('_', ' ')} at {self.where}: {busy}, {TRIES} times; others use up the account's"
@@ -187,31 +159,12 @@ class Api:
 
     def _once(self, call: str, given: dict[str, Any]) -> Any:
         self._pace.wait()
-        try:
-            return getattr(self._client(), call)(**given)
-        except ClientError as wrong:
-            if _said(wrong)[0] in BUSY:
-                raise Busy(_said(wrong)[0]) from wrong
-            raise
+        return aws.once(self._client(), call, given)
 
     def _error(self, what: str, wrong: Exception) -> Denied | Unreachable:
         """Our word for it: Unreachable where another try may help."""
         about = f"{what} in {self._entry.zone} at {self.where}"
-        if isinstance(wrong, ClientError):
-            code, said = _said(wrong)
-            if code in STALE:
-                return Unreachable(f"{about}: {code}; renew the credentials")
-            if wrong.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-                return Unreachable(f"{about}: {code}: {said}")
-            return Denied(f"{about}: {code}: {said}; see zone_id, profile and the key's IAM policy")
-        if isinstance(wrong, UNARMED):
-            return Denied(f"{about}: {wrong}; give a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-        return Unreachable(f"{about}: no answer ({type(wrong).__name__}); see the network and endpoint")
-
-
-def _said(wrong: ClientError) -> tuple[str, str]:
-    error = wrong.response.get("Error", {})
-    return str(error.get("Code", "")), " ".join(str(error.get("Message", "")).split())[:500]
+        return aws.error(about, wrong, "zone_id, profile and the key's IAM policy")
 
 
 def _zone(given: dict[str, Any]) -> HostedZone:
