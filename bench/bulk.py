@@ -30,7 +30,7 @@ from lbmigrate.events import Asked
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.virtual import Faults, SimBalancer, World
-from lbmigrate.model import Channel, Fence, Outcome, Probe, Records, RRset, Served, Side, Zone
+from lbmigrate.model import Channel, Fence, Outcome, Probe, Records, RRset, Served, Side, Then, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
 from lbmigrate.size import HEADER, LIMIT, signature
@@ -55,10 +55,10 @@ class Watched:
         """See model.Zone."""
         return self._zone.read(names)
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
         """See model.Zone."""
         self.swaps.append((old, new))
-        return self._zone.swap(old, new)
+        return self._zone.swap(old, new, then)
 
     def served(self, names: Sequence[str], rtypes: Sequence[str] = ("A",)) -> list[Served]:  # noqa: ARG002
         """See model.Zone."""

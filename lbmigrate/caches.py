@@ -7,10 +7,11 @@ serve another, plus the TTL that the old one carried. First sight is never befor
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from lbmigrate.model import RRset, Served
-from lbmigrate.value import replace, value
+from lbmigrate.value import Same, replace, value
 
 Key = tuple[str, str, str]  # view, name, rtype
 MIN_MARGIN = 1.0  # resolvers count whole seconds
@@ -45,12 +46,12 @@ def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
 
     A poll that found everything as it was gives the very clock that it was given.
     """
-    found = list(clock)
+    found, places = list(clock), _places(Same(clock))
     fresh: dict[tuple[str, str, str, str], Answer] = {}
     same = True
     for now in served:
         order = now.server, now.view, now.name, now.rtype
-        if (place := _place(found, order)) is not None:
+        if (place := places.get(order)) is not None:
             before, found[place] = found[place], _next(found[place], now, at)
             same = same and found[place] is before
         else:
@@ -58,6 +59,13 @@ def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
     if fresh:
         return tuple(sorted([*found, *fresh.values()], key=_order))
     return clock if same else tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _places(clock: Same) -> dict[tuple[str, str, str, str], int]:
+    """Where each answer stands: most polls find the clock as it was."""
+    answers: Clock = clock.thing  # type: ignore[assignment]
+    return {_order(one): place for place, one in enumerate(answers)}
 
 
 def _next(before: Answer | None, now: Served, at: float) -> Answer:

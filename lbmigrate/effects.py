@@ -11,10 +11,12 @@ from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachabl
 from lbmigrate.events import Ended, TurnedBack
 from lbmigrate.facts import alike, describe, differences, undone
 from lbmigrate.fold import State
-from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Unknown, Zone
+from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Then, Unknown, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, found, wanted
 from lbmigrate.value import replace
+
+READ = "claim", "abandon"  # writes that begin with a fresh read: the journal does not know what the names hold
 
 
 def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], bool]) -> Ended:
@@ -69,13 +71,25 @@ def _write(parts: Parts, state: State, step: Write, n: int, still: Callable[[], 
     if not step.over and (drift := _drift(state, step, now)):
         return Ended(step, "drift", drift)
     soa = now.soa if step.target == "claim" else None
-    match zone.swap(Records(now.held, soa), Records(want)):
+    match zone.swap(Records(now.held, soa), Records(want), _then(state, step, n)):
         case Applied():
             return _done(step, want)
         case NotApplied(after):
             return _judged(state, step, want, after)
         case Unknown(why):
             return Ended(step, "unknown", why)
+
+
+def _then(state: State, step: Write, n: int) -> Then:
+    """The same change of the next batch: its intent is the entry after this one's end, unless somebody speaks up."""
+    assert state.plan is not None
+    plan, after = state.plan, state.steps[state.cursor + 1 : state.cursor + 2]
+    if step.over or step.target in READ or not (after and isinstance(other := after[0], Write)):
+        return None
+    batch = plan.batches[other.batch]
+    if replace(other, batch=step.batch) != step or batch.zone != plan.batches[step.batch].zone:
+        return None
+    return lambda: (_known(state, other.batch), Records(wanted(plan, state.attempt, n + 2, other)))
 
 
 def _done(step: Write, want: tuple[Held, ...]) -> Ended:
@@ -90,10 +104,17 @@ def _before(state: State, step: Write, zone: Zone) -> Records:
     surprises = any(write.batch == step.batch for _, write in state.pending[:-1]) or (
         (state.flight and state.flight.tries) or (isinstance(state.back, TurnedBack) and state.back.by == "dns")
     )
-    if step.over or surprises or step.target in ("claim", "abandon"):
+    if step.over or surprises or step.target in READ:
         return zone.read(names)
-    view = state.plan.bound.dns[state.plan.batches[step.batch].zone].view
-    return Records(found(state.plan, state.known, [(view, name) for name in names]))
+    return _known(state, step.batch)
+
+
+def _known(state: State, index: int) -> Records:
+    """What the journal says that the names of a batch hold."""
+    assert state.plan is not None
+    batch = state.plan.batches[index]
+    view = state.plan.bound.dns[batch.zone].view
+    return Records(found(state.plan, state.known, [(view, name) for name in batch.names]))
 
 
 def _target(state: State, step: Write, n: int, now: Records) -> tuple[Held, ...]:

@@ -122,6 +122,9 @@ class Unknown:
 
 
 Outcome = Applied | NotApplied | Unknown
+Then = (
+    Callable[[], tuple[Records, Records]] | None
+)  # makes the `old` and the `new` of the swap that is likely to follow
 
 
 @value
@@ -146,9 +149,10 @@ class Zone(Protocol):
     def read(self, names: Sequence[str]) -> Records:
         """Whole RRsets and fences from the primary. A partial answer is an error (Unreachable), never "no record"."""
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
         """Atomic compare-and-swap of every name in `old` (and of the SOA, where `old.soa` is not None) to `new`.
 
+        `then`: what follows if all goes well, for a driver that has to wait and may prepare it meanwhile; nothing more.
         Raises Denied when the server refuses the key, the zone or the type, with nothing applied.
         """
 

@@ -37,7 +37,7 @@ from lbmigrate.events import (
 from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.virtual import START, Crash, Faults, worker
-from lbmigrate.model import Applied, Held, Outcome, Records, Served
+from lbmigrate.model import Applied, Held, Outcome, Records, Served, Then
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.value import replace
@@ -455,9 +455,9 @@ class Counting:
         del names
         return Records((self.held,), "1")
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
         """See model.Zone."""
-        del old
+        del old, then
         with self._lock:
             self.swaps += 1
             self.held = new.held[0]

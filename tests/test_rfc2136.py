@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import dns.message
+import dns.name
 import dns.rcode
 import dns.update
 import pytest
@@ -16,6 +17,7 @@ from servers import ORIGIN, Server
 from taps import Tap, is_update, send
 from zones import DUAL, WWW, claimed, driver, moved, now, now_of, originals
 
+from lbmigrate.dns import update
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
 from lbmigrate.fence import encode
@@ -108,6 +110,34 @@ def test_only_the_named_rrsets_and_the_fence_change(server: Server, zone: Rfc213
     assert gone == {"dual.lab.test. 120 IN A 192.0.2.11"}
     assert {line.split(" ")[0] for line in come} == {DUAL, f"_lbmigrate.{DUAL}"}
     assert len(come) == 2
+
+
+def test_what_follows_is_laid_out_while_the_server_is_at_work_and_sent_only_if_it_follows(
+    server: Server, zone: Rfc2136, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid_out: list[Records] = []
+    made = update.parts
+
+    def noted(origin: dns.name.Name, old: Records, new: Records, room: int, probed: bool) -> list[update.Update]:
+        laid_out.append(new)
+        return made(origin, old, new, room, probed)
+
+    monkeypatch.setattr(update, "parts", noted)
+    before = server.records()
+    old, other = zone.read([WWW]), zone.read([DUAL])
+    claim, foreseen, instead = claimed(old), claimed(other, 4), claimed(other, 5)
+    plain = replace(other, soa=None)
+    assert zone.swap(old, claim, lambda: (plain, foreseen)) == Applied()
+    assert laid_out == [claim, foreseen]
+    assert now(zone, other).held == other.held, "it is not sent before it is asked for"
+    assert zone.swap(plain, foreseen, lambda: (foreseen, claim)) == Applied()  # a guess that is refused: other names
+    assert laid_out == [claim, foreseen, claim]
+    assert now(zone, foreseen).held == foreseen.held
+    assert zone.swap(foreseen, plain, lambda: (plain, foreseen)) == Applied()
+    assert zone.swap(plain, instead) == Applied()
+    assert laid_out[-2:] == [foreseen, instead], "another one than was foreseen"
+    assert [zone.swap(instead, plain), zone.swap(claim, originals(claim))] == [Applied()] * 2
+    assert server.records() == before
 
 
 @pytest.mark.parametrize("label", ["MiXed", r"odd\.dot", "host.wild", "above"])

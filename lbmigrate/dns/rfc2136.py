@@ -7,6 +7,8 @@ The update itself is sent once: its repetition belongs to whoever keeps the jour
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import dns.message
@@ -23,8 +25,8 @@ from lbmigrate.dns.records import fence_name, name_of, text_of
 from lbmigrate.dns.rights import Rights
 from lbmigrate.dns.served import Answer
 from lbmigrate.dns.wire import Primary, Unheard, Unsigned
-from lbmigrate.errors import Denied, LbmigrateError, Unreachable
-from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.errors import Denied, LbmigrateError, Refused, Unreachable
+from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Then, Unknown
 from lbmigrate.size import LIMIT, signature
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
@@ -56,6 +58,7 @@ class Rfc2136:
         self._primary = Primary(entry)
         self._room = LIMIT - signature(entry.tsig)
         self._reader = Reader(entry, self._primary, timeout)
+        self._foreseen: tuple[Records, Records, list[update.Update]] | None = None
         self._servers = nameservers.Directory(entry, self._reader.lookup, time.monotonic)
 
     def close(self) -> None:
@@ -74,20 +77,21 @@ class Rfc2136:
 
     # ------------------------------------------------------------ swap
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
         """Compare-and-swap of the names in `old`, of their fences, and of the SOA where `old.soa` is not None.
 
         What it raises was raised before anything was sent, or after the server said that nothing was applied:
         Unreachable, Denied (key, name, type, zone), Refused (a change that would break an invariant). Denied, too, when
         the server said NOERROR to a claim and left its fences out (PowerDNS, by its policy script): a TTL may be lower.
+        `then` is laid out while the server is at work on this.
         """
-        messages = update.parts(self._zone, old, new, self._room, self._lua)
+        messages = self._laid_out(old, new)
         self._reader.expect(old.held)
         now = self.read([held.name for held in old.held])
         if now.held != old.held or old.soa not in (None, now.soa):
             return NotApplied(now)
         self._reader.expect(new.held)
-        outcome = self._sent(messages, old, new)
+        outcome = self._sent(messages, old, new, then)
         if isinstance(outcome, Unmet) and (outcome.now.held, outcome.now.soa) == (old.held, old.soa):
             self._plain(old)
             outcome = self._behind(self._pinned(), old, new)
@@ -119,10 +123,23 @@ class Rfc2136:
                          " not help; turn SOA-EDIT off (PowerDNS), or try again if the zone is busy")  # fmt: skip
         return outcome
 
-    def _sent(self, messages: list[update.Update], old: Records, new: Records) -> "Outcome | Unmet":
+    def _laid_out(self, old: Records, new: Records) -> list[update.Update]:
+        """The messages of a swap; if it was foreseen, those that were prepared. Raises Refused."""
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is not None and foreseen[:2] == (old, new):
+            return foreseen[2]
+        return update.parts(self._zone, old, new, self._room, self._lua)
+
+    def _foresee(self, then: Then) -> None:
+        if then is not None:
+            old, new = then()
+            with suppress(Refused):  # which says so when it is asked for
+                self._foreseen = old, new, update.parts(self._zone, old, new, self._room, self._lua)
+
+    def _sent(self, messages: list[update.Update], old: Records, new: Records, then: Then = None) -> "Outcome | Unmet":
         names = [held.name for held in old.held]
         try:
-            reply = self._send(messages)
+            reply = self._send(messages, then)
         except (Unreachable, Unsigned) as lost:
             return self._settle(names, new, str(lost))
         except Unheard as wrong:
@@ -136,10 +153,11 @@ class Rfc2136:
                 raise Denied(self._reader.refusal(f"the update of {_touched(old, new)}", _code(reply)))
         return self._settle(names, new, f"updating {self._primary.where}: {_code(reply)}; see the server's log")
 
-    def _send(self, messages: list[update.Update]) -> dns.message.Message:
+    def _send(self, messages: list[update.Update], then: Then) -> dns.message.Message:
         """One after the other, as far as they are applied; the last answer."""
         for message in messages:
-            reply = self._primary.ask([message], self._update_timeout)[0]
+            meanwhile = partial(self._foresee, then if message is messages[-1] else None)
+            reply = self._primary.ask([message], self._update_timeout, meanwhile)[0]
             if reply.rcode() != dns.rcode.NOERROR:
                 break
         return reply

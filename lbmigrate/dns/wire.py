@@ -69,6 +69,10 @@ def _tsig(message: dns.message.Message) -> dns.rdtypes.ANY.TSIG.TSIG:
     return found
 
 
+def _nothing() -> None:
+    pass
+
+
 class Primary:
     """The server that takes updates. The connection is kept between calls, and opened anew when it was lost."""
 
@@ -86,8 +90,12 @@ class Primary:
         """The key's name, for messages; "no key" where updates are not signed."""
         return f"key {self._entry.tsig.name}" if self._entry.tsig else "no key"
 
-    def ask(self, messages: Sequence[dns.message.Message], timeout: float) -> list[dns.message.Message]:
+    def ask(
+        self, messages: Sequence[dns.message.Message], timeout: float, meanwhile: Callable[[], None] = _nothing
+    ) -> list[dns.message.Message]:
         """Send them and return the answers in the same order; `timeout` in seconds for each 32 of them.
+
+        `meanwhile` is done while they are under way.
 
         Raises Unreachable (no connection, no answer), Unsigned, Denied (the server rejects the key).
         """
@@ -95,7 +103,7 @@ class Primary:
             key = self.signing()
             replies: list[dns.message.Message] = []
             for start in range(0, len(messages), WINDOW):
-                replies += self._exchange(messages[start : start + WINDOW], key, self._clock() + timeout)
+                replies += self._exchange(messages[start : start + WINDOW], key, self._clock() + timeout, meanwhile)
             return replies
 
     def stream(self, question: dns.message.Message, timeout: float) -> "Stream":
@@ -116,12 +124,17 @@ class Primary:
         return self._key
 
     def _exchange(
-        self, messages: Sequence[dns.message.Message], key: dns.tsig.Key | None, until: float
+        self,
+        messages: Sequence[dns.message.Message],
+        key: dns.tsig.Key | None,
+        until: float,
+        meanwhile: Callable[[], None],
     ) -> list[dns.message.Message]:
         try:
             for message, number in zip(messages, random.sample(range(65536), len(messages)), strict=True):
                 message.id = number  # distinct ones: answers may come in any order
             self._send([_signed(message, key) for message in messages], until)
+            meanwhile()
             pending = {message.id: message for message in messages}
             found = {}
             while pending:

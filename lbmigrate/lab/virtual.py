@@ -24,6 +24,7 @@ from lbmigrate.model import (
     Sample,
     Served,
     SideName,
+    Then,
     Unknown,
 )
 from lbmigrate.parts import Parts
@@ -51,7 +52,7 @@ class SimZone:
         now = w.clock.now()
         return Records(tuple([w.records[name] for name in names]), str(w.serials[self._zone]), now + w.skew(now))
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:  # noqa: ARG002
         """See model.Zone."""
         w, faults = self._world, self._world.faults
         names = [held.name for held in old.held]

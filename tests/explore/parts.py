@@ -19,6 +19,7 @@ from lbmigrate.model import (
     Records,
     Sample,
     Served,
+    Then,
     Unknown,
 )
 from lbmigrate.parts import Parts, Ring
@@ -58,8 +59,9 @@ class Moment:
         del names
         return Records((self.zone,), "now")
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
         """See model.Zone: sends, unless the answer is there already."""
+        del then
         one, other, soa = old.held[0], new.held[0], old.soa is not None
         if self._answer is None:
             raise Sent(one, other, soa)
@@ -185,7 +187,8 @@ def unreachable(act: Act, world: World) -> Act:
         def read(self, names: Sequence[str]) -> Records:
             raise Unreachable(f"{names}: no answer; wait")
 
-        def swap(self, old: Records, new: Records) -> Outcome:
+        def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:
+            del then
             raise Unreachable(f"{old} to {new}: no answer; wait")
 
     return _noted(act, _performed(act, Dead(world), lambda: True))

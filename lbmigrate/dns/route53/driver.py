@@ -25,7 +25,7 @@ from lbmigrate.dns.route53 import batch, listing, names
 from lbmigrate.dns.route53.api import PACE, Api, HostedZone, Invalid, Lost, Pace, Set
 from lbmigrate.dns.route53.listing import MARK, Name
 from lbmigrate.errors import Denied, LbmigrateError, Refused
-from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Unknown
+from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Then, Unknown
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
@@ -121,7 +121,7 @@ class Route53:
 
     # ------------------------------------------------------------ swap
 
-    def swap(self, old: Records, new: Records) -> Outcome:
+    def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:  # noqa: ARG002
         """Compare-and-swap of the names in `old` and of their fences; Route 53 has no SOA that a change could require.
 
         What it raises was raised before anything was sent, or after Route 53 said that nothing was done: Unreachable,
