@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from lbmigrate import balancers, dns, gather, probe
+from lbmigrate import balancers, dns, gather, probe, weighted
 from lbmigrate.config.hosts import inside
 from lbmigrate.errors import Refused
-from lbmigrate.model import FAMILIES, Held, Served, Zone
+from lbmigrate.model import FAMILIES, Held, RRset, Served, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
 from lbmigrate.schemes.swap import TARGETS
@@ -90,7 +90,13 @@ def target(bound: Bound, found: tuple[Zone, ...]) -> tuple[bool, str]:
 
 def pointed(originals: tuple[Held, ...]) -> bool:
     """Whether any name is moved by pointing it to a host."""
-    return any(rrset.rtype in TARGETS for held in originals for rrset in held.rrsets)
+    return any(_pointed(rrset) for held in originals for rrset in held.rrsets)
+
+
+def _pointed(rrset: RRset) -> bool:
+    groups = weighted.groups(rrset) if rrset.rtype == weighted.TYPE else []
+    hosts = [one for rtype, ones in groups for one in ones if rtype in TARGETS or weighted.alias_of(one.value)]
+    return rrset.rtype in TARGETS or bool(hosts)
 
 
 def planned(bound: Bound, originals: tuple[Held, ...], near: bool = False) -> Plan:

@@ -243,7 +243,10 @@ class Balancer(Protocol):
 
 @value
 class Side:
-    """`a:` or `b:` of the config: which software, how it is run, on which addresses."""
+    """`a:` or `b:` of the config: which software, how it is run, on which addresses.
+
+    `alias_zone`: the hosted zone that Route 53 aliases to `hostname` name, "" where it is to be learnt.
+    """
 
     driver: str
     addresses: tuple[str, ...]
@@ -255,6 +258,7 @@ class Side:
     ] = ()  # ("kind", "process"), ("binary", …), ("args", …), ("pidfile", …) | ("up", …), ("down", …)
     commands: tuple[tuple[str, str], ...] = ()  # driver external: ("up", …), ("down", …), ("health", …)
     probes: tuple["Probe", ...] = ()
+    alias_zone: str = ""
 
 
 # ---------------------------------------------------------------- probes

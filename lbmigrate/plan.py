@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
-from lbmigrate import schemes
-from lbmigrate.drawn import ASKED
+from lbmigrate import schemes, weighted
+from lbmigrate.drawn import ASKED, asked
 from lbmigrate.model import Fence, Held, RRset, Side, SideName
 from lbmigrate.spec import Bound, Dns
 from lbmigrate.value import Same, replace, to_json, value
@@ -379,7 +379,7 @@ def _moved(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, ..
     rrsets = original.rrsets if step.target == "claim" else _weighed(plan, step, original, way)
     if step.target == "release":
         return rrsets
-    return tuple(replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets)
+    return tuple(r if weighted.fixed(r) else replace(r, ttl=lowered(plan, r.ttl)) for r in rrsets)
 
 
 def _weighed(plan: Plan, step: Write, original: Held, way: Way) -> tuple[RRset, ...]:
@@ -405,7 +405,7 @@ def _questions(same: Same, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str,
     found: dict[tuple[str, ...], list[str]] = {}
     for held, way in zip(plan.originals, plan.ways, strict=True):
         if entry_of(plan.bound, held) is entry:
-            types = tuple(sorted(held.by_type)) + ASKED.get(way.how, ())
+            types = tuple(sorted(rtype for rrset in held.rrsets for rtype in asked(rrset))) + ASKED.get(way.how, ())
             found.setdefault(types, []).append(held.name)
     return tuple((types, tuple(names)) for types, names in found.items())
 

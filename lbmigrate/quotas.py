@@ -46,10 +46,7 @@ def _values(rrsets: Sequence[RRset]) -> list[str]:
     """The values of its sets."""
     found: list[str] = []
     for rrset in rrsets:
-        if rrset.rtype == weighted.TYPE:
-            found += [word for rdata in rrset.rdatas for word in rdata.split()[2::2]]
-        else:
-            found += rrset.rdatas
+        found += [one.value for _, ones in weighted.groups(rrset) for one in ones]
     return found
 
 

@@ -45,6 +45,7 @@ from lbmigrate.plan import (
 )
 from lbmigrate.schemes import share
 from lbmigrate.value import replace
+from lbmigrate.weighted import fixed
 
 SHOWN = 3  # names on one line
 
@@ -384,8 +385,9 @@ def some(names: Sequence[str]) -> str:
 
 def ttl_of(plan: Plan) -> tuple[int, int]:
     """The highest original TTL of all names, and what it is while the migration is under way."""
-    highest = max((r.ttl for held in plan.originals for r in held.rrsets), default=0)
-    return highest, lowered(plan, highest)
+    each = [(r.ttl, fixed(r)) for held in plan.originals for r in held.rrsets]
+    during = [ttl if stays else lowered(plan, ttl) for ttl, stays in each]
+    return max((ttl for ttl, _ in each), default=0), max(during, default=0)
 
 
 # ---------------------------------------------------------------- events

@@ -1,8 +1,8 @@
 """What a person needs to undo by hand: the exact nsupdate or aws commands. Pure, from the journal alone."""
 
 import json
-import re
 import shlex
+from typing import Any
 
 from lbmigrate import lua, weighted
 from lbmigrate.decide import leaving
@@ -83,8 +83,8 @@ def _records(rrset: RRset) -> list[str]:
 
 def _aws(entry: Dns, names: list[tuple[Held, Held]]) -> str:
     """One change batch for the aws command line. The fence's TXT holds more than the journal knows: it stays."""
-    deletes = [("DELETE", one) for now, _ in names for rrset in now.rrsets for one in _sets(rrset)]
-    creates = [("CREATE", one) for _, then in names for rrset in then.rrsets for one in _sets(rrset)]
+    deletes = [("DELETE", one) for now, _ in names for one in _sets(now)]
+    creates = [("CREATE", one) for _, then in names for one in _sets(then)]
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": one} for action, one in (*deletes, *creates)]}
     given = {"--profile": entry.profile, "--endpoint-url": entry.endpoint}
     options = "".join(f" {option} {shlex.quote(text)}" for option, text in given.items() if text)
@@ -95,21 +95,8 @@ def _aws(entry: Dns, names: list[tuple[Held, Held]]) -> str:
     )
 
 
-def _sets(rrset: RRset) -> list[dict[str, object]]:
-    """The record sets that it is, in the API's JSON form."""
-    name = re.sub(r"\\(?:(\d{3})|(.))", lambda m: f"\\{int(m[1]) if m[1] else ord(m[2]):03o}", rrset.name)
-    read = [found for rdata in rrset.rdatas if (found := weighted.read(rdata))]
-    if rrset.rtype != weighted.TYPE:
-        return [{"Name": name, "Type": rrset.rtype, "TTL": rrset.ttl, "ResourceRecords": _listed(rrset.rdatas)}]
-    return [
-        {"Name": name, "Type": rtype, "SetIdentifier": weighted.identifier(address), "Weight": share,
-         "TTL": rrset.ttl, "ResourceRecords": _listed((address,))}
-        for rtype, shares in read for share, address in shares
-    ]  # fmt: skip
-
-
-def _listed(values: tuple[str, ...]) -> list[dict[str, str]]:
-    return [{"Value": value} for value in values]
+def _sets(held: Held) -> list[dict[str, Any]]:
+    return [one for rrset in held.rrsets for one in weighted.sets(weighted.octal(rrset.name), rrset)]
 
 
 def leftovers(s: State) -> str:

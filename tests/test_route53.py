@@ -100,24 +100,31 @@ def test_names_far_apart_and_many_sets_between_are_read_in_few_requests(lab: Lab
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (simple(WWW, f"lb.{ZONE}", rtype="CNAME"), "only A and AAAA are moved"),
-        (simple(WWW, "1 . alpn=h2", rtype="HTTPS"), "only A and AAAA are moved"),
-        (weighted(WWW, 1, A, "theirs"), "is a weighted set already"),
-        ({**simple(WWW, A), "SetIdentifier": "l", "Region": "eu-west-1"}, "is a latency set already"),
-        ({**simple(WWW, A), "SetIdentifier": "m", "MultiValueAnswer": True}, "is a multivalue set already"),
-        ({**simple(WWW, A), "HealthCheckId": "check"}, "has a health check"),
+        ([{**simple(WWW, A), "SetIdentifier": "l", "Region": "eu-west-1"}], "is a latency set"),
+        ([{**simple(WWW, A), "SetIdentifier": "m", "MultiValueAnswer": True}], "is a multivalue set"),
+        ([{**simple(WWW, A), "SetIdentifier": "f", "Failover": "SECONDARY"}], "is a failover set"),
+        ([{**simple(WWW, A), "SetIdentifier": "g", "GeoLocation": {"CountryCode": "DE"}}], "is a geolocation set"),
+        ([{**simple(WWW, A), "SetIdentifier": "c", "CidrRoutingConfig": {"CollectionId": "c", "LocationName": "l"}}],
+         "is a CIDR set"),
+        ([weighted(WWW, 1, A, "one", ttl=60), {**weighted(WWW, 1, "2001:db8::1", "two", ttl=61), "Type": "AAAA"}],
+         r"have the TTLs \[60, 61\]"),
     ],
-)
-def test_what_is_not_moved_is_refused_with_the_reason(lab: Lab, given: Set, said: str) -> None:
-    lab.world.checks.add("check")
-    lab.fill(given)
+)  # fmt: skip
+def test_what_is_not_moved_is_refused_with_the_reason(lab: Lab, given: list[Set], said: str) -> None:
+    lab.fill(*given)
     with pytest.raises(Refused, match=said):
         lab.held()
 
 
-def test_an_alias_is_refused(lab: Lab) -> None:
+def test_a_field_that_could_not_be_put_back_is_refused() -> None:
+    odd = {**simple(WWW, A), "TrafficPolicyInstanceId": "t"}
+    with pytest.raises(Refused, match="has TrafficPolicyInstanceId, which could not be put back"):
+        listing.read(WWW, ("", "Z1"), [odd], [])
+
+
+def test_an_alias_within_the_zone_is_refused(lab: Lab) -> None:
     lab.fill(simple(API, A), alias(lab.zone, WWW, API))
-    with pytest.raises(Refused, match="is an alias to api"):
+    with pytest.raises(Refused, match=r"alias to api.* in this very zone, and follows it; move that name"):
         lab.held()
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmigrate import lua, weighted
+from lbmigrate import drawn, lua, weighted
 from lbmigrate.model import Held, RRset, Side
-from lbmigrate.schemes import attainable, leaves, records, share, srv, unfit, way, within
+from lbmigrate.schemes import attainable, leaves, misfit, records, share, srv, unfit, way, within
 from lbmigrate.schemes.swap import hints, service
+from lbmigrate.value import replace
 
 NAME = "www.example.com."
 SERVICE = "_web._tcp.example.com."
@@ -20,8 +21,8 @@ FOUR = RRset(NAME, "A", 300, A.addresses[:2])
 SIX = RRset(NAME, "AAAA", 120, A.addresses[2:])
 
 
-def one(rtype: str, *rdatas: str, name: str = NAME) -> RRset:
-    return RRset(name, rtype, 300, tuple(sorted(rdatas)))
+def one(rtype: str, *rdatas: str, name: str = NAME, ttl: int = 300) -> RRset:
+    return RRset(name, rtype, ttl, tuple(sorted(rdatas)))
 
 
 def held(*rrsets: RRset) -> Held:
@@ -261,7 +262,7 @@ A1, B1 = Side("sim", A.addresses[:1]), Side("sim", B.addresses[:1])
 
 def weighted_shares(original: Held, a: Side, b: Side, weight: int) -> list[tuple[str, tuple[tuple[int, str], ...]]]:
     (found,) = [r for r in records("weighted", original, a, b, weight) if r.rtype == "WEIGHTED"]
-    return [read for rdata in found.rdatas if (read := weighted.read(rdata))]
+    return [read for read in drawn.choices(found) if read]
 
 
 def test_one_address_a_side_attains_every_whole_percent() -> None:
@@ -304,3 +305,102 @@ def test_weighted_sets_of_strangers_are_seen() -> None:
     other = one("WEIGHTED", weighted.choice("A", [(1, "192.0.2.99")]))
     assert within(ours, (A, B)) == ()
     assert within(other, (A, B)) == other.rdatas
+
+
+# ---------------------------------------------------------------- aliases, CNAME, SRV, sets that were there before
+
+ELB = ".us-east-1.elb.amazonaws.com."
+NAMED_A = Side("sim", A1.addresses, hostname=f"lb-a-1{ELB}")
+NAMED_B = Side("sim", B1.addresses, hostname=f"lb-b-2{ELB}")
+ALIAS = f"=Z35SXDOTRQ7X7K,true,dualstack.lb-a-1{ELB}"
+ALIAS_B = f"=Z35SXDOTRQ7X7K,true,dualstack.lb-b-2{ELB}"
+
+
+def test_an_alias_moves_by_weighted_aliases_to_one_that_is_alike() -> None:
+    original = held(one("WEIGHTED", f"A - {ALIAS}", ttl=60))
+    assert attainable("weighted", original, NAMED_A, NAMED_B) == frozenset(range(101))
+    (mixed,) = records("weighted", original, NAMED_A, NAMED_B, 25)
+    assert (mixed.ttl, mixed.rdatas) == (60, (f"A 3 {ALIAS} 1 {ALIAS_B}",))
+    assert share([mixed], NAMED_B) == 25
+    (whole,) = records("weighted", original, NAMED_A, NAMED_B, 100)
+    assert (whole.rtype, whole.ttl, whole.rdatas) == ("WEIGHTED", 60, (f"A - {ALIAS_B}",))
+    assert share([whole], NAMED_B) == 100
+    assert unfit("weighted", original, NAMED_A, NAMED_B) == ""
+    assert within(mixed, (NAMED_A, NAMED_B)) == ()
+    assert within(mixed, (NAMED_A, B1)) == mixed.rdatas
+
+
+def test_an_alias_beside_addresses_keeps_its_ttl() -> None:
+    original = held(one("WEIGHTED", f"A - {ALIAS}", ttl=60), one("AAAA", "2001:db8::10", ttl=300))
+    a, b = (replace(side, addresses=(*side.addresses, six)) for side, six in ((NAMED_A, "2001:db8::10"), (NAMED_B, "2001:db8::20")))  # fmt: skip  # noqa: E501
+    (mixed,) = records("weighted", original, a, b, 50)
+    assert (mixed.ttl, len(mixed.rdatas)) == (60, 2)
+    assert {r.rtype: r.ttl for r in records("weighted", original, a, b, 100)} == {"AAAA": 300, "WEIGHTED": 60}
+
+
+def test_a_cname_and_one_srv_have_weighted_sets() -> None:
+    cname, srv = held(one("CNAME", NAMED_A.hostname)), held(one("SRV", f"0 5 80 {NAMED_A.hostname}"))
+    for original, rtype in ((cname, "CNAME"), (srv, "SRV")):
+        assert way("weighted", original) == "weighted"
+        (mixed,) = records("weighted", original, NAMED_A, NAMED_B, 1)
+        assert share([mixed], NAMED_B) == 1
+        assert weighted.types(mixed) == [rtype]
+        (whole,) = records("weighted", original, NAMED_A, NAMED_B, 100)
+        assert (whole.rtype, whole.rdatas[0].split(" ")[-1]) == (rtype, NAMED_B.hostname)
+        assert unfit("weighted", original, NAMED_A, NAMED_B) == ""
+
+
+def test_several_srv_records_stay_together() -> None:
+    """A weighted set has one value: a client would see one of them, and no standby."""
+    original = held(one("SRV", *(f"{n} 5 80 {NAMED_A.hostname}" for n in (0, 1))))
+    assert way("weighted", original) == "srv"
+    assert misfit("weighted", "srv", original) == ""
+
+
+def test_sets_that_have_weights_keep_identifier_health_check_and_proportions() -> None:
+    a = Side("sim", ("192.0.2.10", "192.0.2.11"), hostname=NAMED_A.hostname)
+    original = held(one("WEIGHTED", "A 1 192.0.2.10;old 3 192.0.2.11;new;check-1"))
+    assert unfit("weighted", original, a, NAMED_B) == ""
+    (mixed,) = records("weighted", original, a, NAMED_B, 50)
+    assert mixed.rdatas == ("A 1 192.0.2.10;old 3 192.0.2.11;new;check-1 4 192.0.2.20",)
+    assert share([mixed], NAMED_B) == 50
+    assert {r.rtype: r.rdatas for r in records("weighted", original, a, NAMED_B, 100)} == {"A": ("192.0.2.20",)}
+    cname = held(one("WEIGHTED", f"CNAME 1 {NAMED_A.hostname};old"))
+    assert {r.rtype: r.rdatas for r in records("weighted", cname, a, NAMED_B, 100)} == {"CNAME": (NAMED_B.hostname,)}
+
+
+@pytest.mark.parametrize(
+    ("text", "b", "said"),
+    [
+        ("A 1 192.0.2.10 1 192.0.2.99", NAMED_B, "also leads to 192.0.2.99"),
+        (f"A - {ALIAS.replace('lb-a', 'lb-x')}", NAMED_B, "also leads to dualstack.lb-x"),
+        ("A 0 192.0.2.10;old", NAMED_B, "a set of weight 0"),
+        (f"A 1 {ALIAS} 1 192.0.2.10", NAMED_B, "an alias beside other sets"),
+        (f"A - {ALIAS}", B1, "give b: hostname, what it shall be an alias to"),
+        (f"A - {ALIAS}", Side("sim", (), hostname="lb-b.elb.us-east-1.amazonaws.com."), "alias: {zone_id: …}"),
+        ("AAAA 1 2001:db8::10;old", NAMED_B, "b.addresses has none of that family"),
+        (f"CNAME 1 {NAMED_A.hostname};old", B1, "give b: hostname, what it shall point to"),
+        ("A 1 " + f"192.0.2.10;{'x' * 128};{'y' * 64}", NAMED_B, "more weighted sets than a fence can keep"),
+        ("MX 1 2", NAMED_B, "cannot read"),
+    ],
+)
+def test_sets_that_are_not_moved(text: str, b: Side, said: str) -> None:
+    a = replace(NAMED_A, addresses=("192.0.2.10", "2001:db8::10"))
+    assert said in unfit("weighted", held(one("WEIGHTED", text)), a, b)
+
+
+def test_the_config_tells_the_zone_of_an_alias() -> None:
+    b = Side("sim", (), hostname="lb-b.elb.us-east-1.amazonaws.com.", alias_zone="Z26RNL4JYFTOTI")
+    original = held(one("WEIGHTED", f"A - {ALIAS}", ttl=60))
+    assert unfit("weighted", original, NAMED_A, b) == ""
+    (whole,) = records("weighted", original, NAMED_A, b, 100)
+    assert whole.rdatas == ("A - =Z26RNL4JYFTOTI,true,dualstack.lb-b.elb.us-east-1.amazonaws.com.",)
+
+
+def test_what_cannot_be_weighed_attains_the_ends() -> None:
+    assert attainable("weighted", held(one("WEIGHTED", "MX 1 2")), NAMED_A, NAMED_B) == {0, 100}
+    assert share([one("WEIGHTED", "A 0 192.0.2.20")], NAMED_B) is None
+
+
+def test_an_alias_to_b_is_moved_already() -> None:
+    assert "moved already" in unfit("weighted", held(one("WEIGHTED", f"A - {ALIAS_B}")), NAMED_A, NAMED_B)

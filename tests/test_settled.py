@@ -75,3 +75,23 @@ def test_weighted_sets_are_known_by_the_fence_too() -> None:
     answers = [Served("ns1", NAME, "A", 50, (B,)), Served("ns1", NAME, "WEIGHTED", 60, (rdata(FENCE),))]
     assert found(Held(NAME, (sets,), FENCE), answers) == {"A": (50, ()), "WEIGHTED": (50, sets.rdatas)}
     assert found(PLAIN, answers) == {"A": (50, (B,)), "WEIGHTED": (50, ())}
+
+
+def test_an_alias_answers_with_what_its_balancer_has() -> None:
+    """Whatever addresses come: under our fence they are the alias; the TTL of what stands beside it is another's."""
+    sets = RRset(NAME, "WEIGHTED", 60, ("A - =Z1,true,lb.example.com.",))
+    beside = RRset(NAME, "AAAA", 300, ("2001:db8::10",))
+    answers = [
+        Served("ns1", NAME, "A", 60, ("198.51.100.7", "198.51.100.8")),
+        Served("ns1", NAME, "AAAA", 300, beside.rdatas),
+        Served("ns1", NAME, "WEIGHTED", 60, (rdata(FENCE),)),
+    ]
+    assert found(Held(NAME, (sets, beside), FENCE), answers) == {
+        "A": (60, ()), "AAAA": (300, beside.rdatas), "WEIGHTED": (60, sets.rdatas)
+    }  # fmt: skip
+
+
+def test_a_weighted_cname_is_either_of_its_targets() -> None:
+    sets = RRset(NAME, "WEIGHTED", 5, (weighted.choice("CNAME", [(1, "lb-a.example.com."), (1, "LB-B.example.com.")]),))
+    answers = [Served("ns1", NAME, "CNAME", 5, ("lb-b.example.com.",)), Served("ns1", NAME, "WEIGHTED", 60, (rdata(FENCE),))]  # fmt: skip  # noqa: E501
+    assert found(Held(NAME, (sets,), FENCE), answers) == {"CNAME": (5, ()), "WEIGHTED": (5, sets.rdatas)}

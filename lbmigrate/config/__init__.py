@@ -151,6 +151,7 @@ def _side(side: Table, beside: str) -> Side:
         driver=side.get("driver"),
         addresses=side.all("addresses"),
         run=_run(side.get("run"), beside) if "run" in side else (),
+        alias_zone=side.get("alias").get("zone_id") if "alias" in side else "",
         commands=tuple((key, side.get(key)) for key in ("up", "down", "health") if key in side),
         **files,
         **_given(side, "hostname"),

@@ -75,6 +75,10 @@ SIDE = Map(
         ),
         "addresses": Field(ListOf(ADDRESS, 1), "the public addresses that DNS names, IPv4 and IPv6", True),
         "hostname": Field(DOMAIN, "what CNAME, SRV and alias records point to, where they do"),
+        "alias": Field(
+            Map({"zone_id": Field(TEXT, "the hosted zone that the name is in (CanonicalHostedZoneId)", True)}),
+            "for aliases at Route 53: what they need beside hostname, where A's own alias does not tell it",
+        ),
         "config": Field(PATH, "the software's own configuration file; for b it is written by lbmigrate"),
         "socket": Field(PATH, "the software's admin socket"),
         "run": Field(RUN, "how it is started and stopped"),

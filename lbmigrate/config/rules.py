@@ -8,7 +8,7 @@ from lbmigrate.config.kinds import Read, Table
 from lbmigrate.spec import GateSpec, Retire
 
 Finding = tuple[int, str]
-SIDE_COMMON = {"driver", "addresses", "hostname", "host"}
+SIDE_COMMON = {"driver", "addresses", "hostname", "alias", "host"}
 SIDE_KEYS = {
     "haproxy": SIDE_COMMON | {"config", "socket", "run"},
     "external": SIDE_COMMON | {"up", "down", "health"},

@@ -4,7 +4,7 @@ A name is moved by one of these ways, by what it holds and by `scheme:` of its `
 
     addresses  A and AAAA: so many addresses of each side in one RRset          any server
     lua        A and AAAA: one LUA record that chooses by weight                PowerDNS
-    weighted   A and AAAA: a weighted record set for every address              Route 53
+    weighted   A, AAAA, CNAME, one SRV, aliases: a weighted set for every value Route 53
     srv        SRV: priority and weight                                         any server
     whole      all at once, 0 or 100: a CNAME, or what else leads to A          any server
     names      whole, and the weight is the share of the names that have moved  any server
@@ -14,9 +14,9 @@ HTTPS and SVCB have no weights: while one is in force their hints are gone, so t
 
 from collections.abc import Sequence
 
-from lbmigrate import drawn
+from lbmigrate import drawn, weighted
 from lbmigrate.model import FAMILIES, Held, RRset, Side
-from lbmigrate.schemes import addresses, draws, srv
+from lbmigrate.schemes import addresses, draws, sets, srv
 from lbmigrate.schemes.swap import TARGETS, names_a, plain, service, swapped, target
 
 ALL = frozenset(range(101))
@@ -28,6 +28,8 @@ def way(scheme: str, original: Held) -> str:
     types = set(original.by_type)
     if scheme == "names":
         return "names"
+    if scheme == "weighted" and types & set(weighted.DRAWN) and _each_alone(original):
+        return "weighted"
     if "SRV" in types:
         return "srv"
     if types & {"A", "AAAA"}:
@@ -35,9 +37,14 @@ def way(scheme: str, original: Held) -> str:
     return "whole"
 
 
+def _each_alone(original: Held) -> bool:
+    """Whether a client that gets one SRV record of a name gets all of them: a weighted set has one value."""
+    return len(original.by_type["SRV"].rdatas) == 1 if "SRV" in original.by_type else True
+
+
 def misfit(scheme: str, how: str, original: Held) -> str:
     """Why the entry's scheme is none for such a name, or ""."""
-    if not original.rrsets or scheme in ("auto", "names") or how in (scheme, "whole"):
+    if not original.rrsets or scheme in ("auto", "names", "weighted") or how in (scheme, "whole"):
         return ""
     return f"{original.name} holds {', '.join(original.by_type)}: `scheme: {scheme}` does not fit; use `scheme: auto`"
 
@@ -53,7 +60,7 @@ def _attainable(how: str, rrset: RRset, a: Side, b: Side) -> frozenset[int]:
     match rrset.rtype:
         case "A" | "AAAA" if how == "addresses":
             return addresses.attainable(rrset, a, b)
-        case "A" | "AAAA" if how == "weighted":
+        case _ if how == "weighted" and draws.drawn(how, rrset):
             return draws.attainable(rrset, a, b)
         case "HTTPS" | "SVCB" if a.hostname and any(target(rrset.rtype, r) == a.hostname for r in rrset.rdatas):
             alias = any(service(rdata)[0] == 0 for rdata in rrset.rdatas)  # AliasMode: one record (RFC 9460 2.4.2)
@@ -69,11 +76,11 @@ def records(how: str, original: Held, a: Side, b: Side, weight: int, alone: bool
     if weight not in attainable(how, original, a, b):
         raise ValueError(f"{original.name}: weight {weight} is not attainable")
     moved: list[RRset] = []
-    weighed = [rrset for rrset in original.rrsets if rrset.rtype in ("A", "AAAA")]
-    if how in draws.KINDS and weighed:
+    weighed = [rrset for rrset in original.rrsets if draws.drawn(how, rrset)]
+    if weighed:
         moved += draws.records(how, weighed, a, b, weight)
     for rrset in original.rrsets:
-        if not (how in draws.KINDS and rrset in weighed):
+        if rrset not in weighed:
             moved.append(_moved(how, rrset, a, b, weight, alone))
     return tuple(sorted(moved, key=lambda rrset: rrset.rtype))
 
@@ -122,6 +129,8 @@ def _unfit(rrset: RRset, a: Side, b: Side) -> str:
             return f"{rrset.name} {rrset.rtype} also holds {', '.join(strange)}, which a.addresses does not name"
         if not theirs:
             return f"{rrset.name} has {rrset.rtype} records, but b.addresses has none of that family"
+    if rrset.rtype == weighted.TYPE:
+        return sets.unfit(rrset, a, b)
     if rrset.rtype == "LUA":
         return f"{rrset.name} holds a LUA record of somebody else's; replace it by plain addresses first"
     pointed = {target(rrset.rtype, rdata) for rdata in rrset.rdatas} if rrset.rtype in TARGETS else set()
@@ -163,10 +172,15 @@ def _share(rrset: RRset, b: Side) -> float | None:
 
 def _chosen(found: Sequence[tuple[str, tuple[tuple[int, str], ...]]], b: Side) -> float | None:
     percents = [
-        100.0 * sum(share for share, address in shares if address in b.addresses) / sum(share for share, _ in shares)
-        for _, shares in found
+        100.0 * sum(share for share, value in shares if weighted.belongs(kind, value, b)) / sum(s for s, _ in shares)
+        for kind, shares in found
+        if any(share for share, _ in shares)
     ]
     return sum(percents) / len(percents) if percents else None
+
+
+def _strange(kind: str, shares: Sequence[tuple[int, str]], sides: tuple[Side, Side]) -> bool:
+    return not all(any(weighted.belongs(kind, value, side) for side in sides) for _, value in shares)
 
 
 def within(rrset: RRset, sides: tuple[Side, Side]) -> tuple[str, ...]:
@@ -179,7 +193,7 @@ def within(rrset: RRset, sides: tuple[Side, Side]) -> tuple[str, ...]:
             return tuple(rdata for rdata in rrset.rdatas if rdata not in known)
         case kind if kind in drawn.READERS:
             read = zip(rrset.rdatas, drawn.choices(rrset), strict=True)
-            return tuple(rdata for rdata, one in read if one is None or {at for _, at in one[1]} - known)
+            return tuple(rdata for rdata, one in read if one is None or _strange(*one, sides))
         case "CNAME":
             return tuple(rdata for rdata in rrset.rdatas if target("CNAME", rdata) not in hosts)
     return ()

@@ -8,6 +8,7 @@ clients ask for the addresses.
 import re
 from collections.abc import Callable, Iterable
 
+from lbmigrate import weighted
 from lbmigrate.model import RRset, Side
 from lbmigrate.value import replace
 
@@ -52,6 +53,9 @@ def names_a(rrset: RRset, a: Side) -> bool:
 def _leads(rtype: str, rdata: str, side: Side) -> bool:
     if rtype in ("A", "AAAA"):
         return rdata in side.addresses
+    if rtype == weighted.TYPE:
+        found = weighted.read(rdata)
+        return found is not None and any(weighted.belongs(found[0], one.value, side) for one in found[1])
     if side.hostname and target(rtype, rdata) == side.hostname:
         return True
     return rtype in ("HTTPS", "SVCB") and any(hint in side.addresses for hint in hints(rdata))

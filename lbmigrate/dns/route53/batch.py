@@ -5,12 +5,11 @@ back in their own order and spelling.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 
 from lbmigrate import weighted
 from lbmigrate.dns.route53.api import Change, Set
 from lbmigrate.dns.route53.listing import Keeper, Name, canonical, kept, marked, owner
-from lbmigrate.model import Held, RRset
+from lbmigrate.model import Held
 
 
 def changes(found: Sequence[Name], new: Sequence[Held], word: Callable[[], str]) -> list[Change]:
@@ -23,32 +22,23 @@ def changes(found: Sequence[Name], new: Sequence[Held], word: Callable[[], str])
 def _created(name: Name, held: Held, word: Callable[[], str]) -> Iterator[Set]:
     keeper = name.keeper or kept(word(), name.sets)
     for rrset in held.rrsets:
-        if rrset.rtype == weighted.TYPE:
-            yield from chain.from_iterable(_weighted(rrset, rdata) for rdata in rrset.rdatas)
-        else:
-            yield _set(rrset, rrset.rtype, _spelled(rrset, name, keeper))
+        for one in weighted.sets(owner(rrset.name), rrset):
+            yield _spelled(one, name, keeper)
     if held.fence:
         yield marked(held.name, held.fence, keeper)
 
 
-def _set(rrset: RRset, rtype: str, values: Sequence[str]) -> Set:
-    records = [{"Value": value} for value in values]
-    return {"Name": owner(rrset.name), "Type": rtype, "TTL": rrset.ttl, "ResourceRecords": records}
-
-
-def _weighted(rrset: RRset, rdata: str) -> Iterator[Set]:
-    read = weighted.read(rdata)
-    assert read is not None
-    rtype, shares = read
-    for share, address in shares:
-        yield {**_set(rrset, rtype, [address]), "SetIdentifier": weighted.identifier(address), "Weight": share}
-
-
-def _spelled(rrset: RRset, name: Name, keeper: Keeper) -> Sequence[str]:
-    """The values as they stand there, or stood there at first, where they are the same records."""
-    simple = [one for one in name.sets if one["Type"] == rrset.rtype and "SetIdentifier" not in one]
-    present = [[str(record["Value"]) for record in one["ResourceRecords"]] for one in simple]
-    for values in (*present, keeper.values.get(rrset.rtype, ())):
-        if sorted({canonical(rrset.rtype, value) for value in values}) == list(rrset.rdatas):
-            return values
-    return rrset.rdatas
+def _spelled(one: Set, name: Name, keeper: Keeper) -> Set:
+    """The set with its values as they stand there, or stood there at first, where they are the same records."""
+    if "AliasTarget" in one or str(one.get("SetIdentifier", "")).startswith(weighted.OURS):
+        return one
+    rtype, wanted = one["Type"], [record["Value"] for record in one["ResourceRecords"]]
+    alike = [
+        each for each in name.sets if (each["Type"], each.get("SetIdentifier")) == (rtype, one.get("SetIdentifier"))
+    ]
+    present = [[str(record["Value"]) for record in each.get("ResourceRecords", ())] for each in alike]
+    kept_ = [value for value in keeper.values.get(rtype, ()) if canonical(rtype, value) in wanted]
+    for values in (*present, kept_, kept_[:1]):  # several weighted sets may have one value
+        if sorted(canonical(rtype, value) for value in values) == sorted(wanted):
+            return {**one, "ResourceRecords": [{"Value": value} for value in values]}
+    return one

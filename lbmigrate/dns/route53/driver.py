@@ -21,11 +21,11 @@ from lbmigrate import weighted
 from lbmigrate.dns import nameservers, served
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of
-from lbmigrate.dns.route53 import batch, listing, names
+from lbmigrate.dns.route53 import batch, health, listing, names
 from lbmigrate.dns.route53.api import PACE, Api, HostedZone, Invalid, Lost, Pace, Set
 from lbmigrate.dns.route53.listing import MARK, Name
 from lbmigrate.errors import Denied, LbmigrateError, Refused
-from lbmigrate.model import FAMILIES, Applied, NotApplied, Outcome, Records, Served, Then, Unknown
+from lbmigrate.model import FAMILIES, Applied, Held, NotApplied, Outcome, Records, Served, Then, Unknown
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
@@ -98,8 +98,8 @@ class Route53:
     def _list(self, given: Sequence[str]) -> list[Name]:
         owners = {name: (listing.owner(name), listing.mark(name)) for name in given}
         found = self._sets({owner for pair in owners.values() for owner in pair})
-        view = self._entry.view
-        return [listing.read(name, view, found[own], found[mark]) for name, (own, mark) in owners.items()]
+        at = self._entry.view, self._zone().id
+        return [listing.read(name, at, found[own], found[mark]) for name, (own, mark) in owners.items()]
 
     def _sets(self, owners: set[str]) -> dict[str, list[Set]]:
         """The sets of these owners, in as few requests as their places in the listing allow."""
@@ -197,7 +197,8 @@ class Route53:
 
         Raises as `read` does, and Denied when the key may not change sets of the zone.
         """
-        missing = [f"{one.name}: does not exist" for one in self.read(names).held if not one.rrsets]
+        found = self._list(names)
+        missing = [f"{one.held.name}: does not exist" for one in found if not one.held.rrsets]
         zone = self._zone()
         try:
             self._api.change(zone.id, [("DELETE", _nothing(self._entry.zone))])
@@ -205,15 +206,16 @@ class Route53:
             pass  # understood and allowed, and nothing to delete
         except Lost as lost:
             raise Denied(f"asking whether {zone.name} may be changed: {lost}; try again") from lost
-        return (*missing, *self._unlike(names))
+        return (*missing, *health.told(found), *self._unlike([one.held for one in found]))
 
-    def _unlike(self, given: Sequence[str]) -> list[str]:
-        """Name servers that do not answer what the listing holds."""
-        there = {(rrset.name, rrset.rtype): rrset.rdatas for one in self.read(given).held for rrset in one.rrsets}
+    def _unlike(self, held_: Sequence[Held]) -> list[str]:
+        """Name servers that do not answer what the listing holds; of aliases and weighted sets nobody can say that."""
+        there = {(rrset.name, rrset.rtype): rrset.rdatas for one in held_ for rrset in one.rrsets}
+        asked = {one.name: [r.rtype for r in one.rrsets if r.rtype != weighted.TYPE] for one in held_ if one.rrsets}
         said = []
-        for one in self.served([name for name, _ in there], tuple(FAMILIES)):
+        for one in [answer for name, rtypes in asked.items() for answer in self.served([name], rtypes or ["SOA"])]:
             held = there.get((one.name, one.rtype), ())
-            if one.error or set(one.rdatas or ()) != set(held):
+            if one.error or (one.rtype != "SOA" and set(one.rdatas or ()) != set(held)):
                 answer = one.error or ", ".join(one.rdatas or ()) or "nothing"
                 said.append(f"name server {one.server}: {one.name} {one.rtype}: {answer}, the zone holds"
                             f" {', '.join(held) or 'nothing'}")  # fmt: skip

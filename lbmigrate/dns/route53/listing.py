@@ -9,25 +9,31 @@ the original values where their order or spelling is not the model's, so that a 
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 import dns.exception
+import dns.name
 import dns.rdata
 import dns.rdataclass
 
 from lbmigrate import fence, weighted
 from lbmigrate.dns.reading import fence_in
-from lbmigrate.dns.records import fence_name, fence_rdata, name_of
+from lbmigrate.dns.records import fence_name, fence_rdata, name_of, text_of
 from lbmigrate.dns.route53 import names
 from lbmigrate.dns.route53.api import Set
 from lbmigrate.errors import Drifted, Refused
-from lbmigrate.model import FAMILIES, Fence, Held, RRset, kinds
+from lbmigrate.model import Fence, Held, RRset, kinds
+from lbmigrate.weighted import Alias, One
 
 MARK = "lbmr53"
+PLAIN = ':;=,*@/"()'  # what stands in a keeper as it is
 FENCE_TTL = 60
-ALIASES = ("CNAME", "HTTPS", "SRV", "SVCB")
 ROUTED = {
     "Region": "latency", "GeoLocation": "geolocation", "Failover": "failover", "MultiValueAnswer": "multivalue",
-    "CidrRoutingConfig": "CIDR", "GeoProximityLocation": "geoproximity", "Weight": "weighted",
+    "CidrRoutingConfig": "CIDR", "GeoProximityLocation": "geoproximity",
+}  # fmt: skip
+KNOWN = {
+    "Name", "Type", "TTL", "ResourceRecords", "AliasTarget", "HealthCheckId", "SetIdentifier", "Weight",
 }  # fmt: skip
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(?:([0-7]{3})|(.))")
@@ -60,52 +66,56 @@ def mark(name: str) -> str:
     return names.text_of(fence_name(name_of(name)))
 
 
-def read(name: str, view: str, sets: Sequence[Set], marks: Sequence[Set]) -> Name:
-    """One name from the sets at it and at its fence. Raises Refused (what is not moved), Drifted (a broken fence)."""
-    mine = [one for one in sets if one["Type"] in (*FAMILIES, *ALIASES)]
+def read(name: str, at: tuple[str, str], sets: Sequence[Set], marks: Sequence[Set]) -> Name:
+    """One name from the sets at it and at its fence; `at`: the view and the zone's id.
+
+    Raises Refused (what is not moved), Drifted (a broken fence).
+    """
+    view, zone_id = at
+    mine = [one for one in sets if one["Type"] in (*kinds(name), "CNAME")]
     for one in mine:
-        _plain(name, one)
-    simple = [_rrset(name, one) for one in mine if "SetIdentifier" not in one]
-    drawn = [one for one in mine if "SetIdentifier" in one]
-    found = sorted([*simple, *([_weighted(name, drawn)] if drawn else [])], key=lambda rrset: rrset.rtype)
+        _movable(name, one, zone_id)
+    found = [_rrset(name, one) for one in mine if _plain(one)]
+    if others := [one for one in mine if not _plain(one)]:
+        found.append(_odd(name, others))
     texts = [one for one in marks if one["Type"] == "TXT"]
     held_fence, keeper = _fence(name, texts)
-    return Name(list(mine), texts, Held(name, tuple(found), held_fence, view), keeper)
+    rrsets = tuple(sorted(found, key=lambda rrset: rrset.rtype))
+    return Name(list(mine), texts, Held(name, rrsets, held_fence, view), keeper)
 
 
-def _plain(name: str, one: Set) -> None:
+def _movable(name: str, one: Set, zone_id: str) -> None:
     """Raise Refused for a set that cannot be moved, or not be put back as it was."""
     about = f"{name} {one['Type']}"
-    if one["Type"] in ALIASES or not {"A", "AAAA"} & set(kinds(name)):
-        raise Refused(f"{about}: on Route 53 only A and AAAA are moved in this version; leave the name out")
-    if "AliasTarget" in one:
-        raise Refused(f"{about}: is an alias to {one['AliasTarget']['DNSName']}; aliases are not moved in this version")
-    for field, what in (("HealthCheckId", "a health check"), ("TrafficPolicyInstanceId", "a traffic policy")):
+    for field, what in ROUTED.items():
         if field in one:
-            raise Refused(f"{about}: has {what} ({one[field]}); such sets are not moved in this version")
-    routed = [what for field, what in ROUTED.items() if field in one]
-    if routed and not _ours(one):
+            raise Refused(f"{about}: is a {what} set ({one['SetIdentifier']}): weights cannot stand beside it; move the"
+                          " names that it leads to, or leave this one out")  # fmt: skip
+    if unknown := sorted(one.keys() - KNOWN):
+        raise Refused(f"{about}: has {', '.join(unknown)}, which could not be put back as it was; leave the name out")
+    if "Weight" in one and len(_values(one)) > 1:
         raise Refused(
-            f"{about}: is a {routed[0]} set already ({one['SetIdentifier']}); only simple sets are moved here"
+            f"{about}: its weighted set {one['SetIdentifier']} has several values; make each a set of its own"
         )
+    target = one.get("AliasTarget")
+    if target and target["HostedZoneId"] == zone_id:
+        raise Refused(f"{about}: is an alias to {target['DNSName']} in this very zone, and follows it; move that name")
 
 
-def _ours(one: Set) -> bool:
-    return "Weight" in one and one["SetIdentifier"] == weighted.identifier(_only(one))
-
-
-def _only(one: Set) -> str:
-    return str(one["ResourceRecords"][0]["Value"])
+def _plain(one: Set) -> bool:
+    """Whether it is no more than an RRset."""
+    return not {"SetIdentifier", "AliasTarget", "HealthCheckId"} & one.keys()
 
 
 def _values(one: Set) -> tuple[str, ...]:
-    return tuple(str(record["Value"]) for record in one["ResourceRecords"])
+    return tuple(str(record["Value"]) for record in one.get("ResourceRecords", ()))
 
 
 def canonical(rtype: str, value: str) -> str:
-    """An address as the model has it. Raises Refused."""
+    """A value as the model has it: names in it are whole, with or without the final dot. Raises Refused."""
     try:
-        return dns.rdata.from_text(dns.rdataclass.IN, rtype, value).to_text()
+        found = dns.rdata.from_text(dns.rdataclass.IN, rtype, value, dns.name.root, relativize=False)
+        return found.to_text()
     except (dns.exception.DNSException, ValueError) as wrong:
         raise Refused(f"{rtype} {value!r}: {wrong}; correct the record") from wrong
 
@@ -115,13 +125,30 @@ def _rrset(name: str, one: Set) -> RRset:
     return RRset(name, one["Type"], one["TTL"], rdatas)
 
 
-def _weighted(name: str, sets: Sequence[Set]) -> RRset:
-    """Our weighted sets as one record; one weight of 0 among them was put there by somebody else."""
-    shares: dict[str, list[tuple[int, str]]] = {}
+def _odd(name: str, sets: Sequence[Set]) -> RRset:
+    """Sets with weights, health checks, aliases, as one record a type. Raises Refused for several TTLs."""
+    ones: dict[str, list[One]] = {}
     for one in sets:
-        shares.setdefault(one["Type"], []).append((one["Weight"], _only(one)))
-    rdatas = tuple(sorted(weighted.text(rtype, found) for rtype, found in shares.items()))
-    return RRset(name, weighted.TYPE, min(one["TTL"] for one in sets), rdatas)
+        ones.setdefault(one["Type"], []).extend(_ones(one))
+    ttls = {one.get("TTL", weighted.ALIAS_TTL) for one in sets}
+    if len(ttls) > 1:
+        raise Refused(f"{name} {', '.join(ones)}: sets have the TTLs {sorted(ttls)} (an alias {weighted.ALIAS_TTL});"
+                      " give all of them the same")  # fmt: skip
+    rdatas = tuple(sorted(weighted.text(rtype, found) for rtype, found in ones.items()))
+    return RRset(name, weighted.TYPE, ttls.pop(), rdatas)
+
+
+def _ones(one: Set) -> list[One]:
+    """One set as the text has it; ours has no identifier there."""
+    if "AliasTarget" in one:
+        target = one["AliasTarget"]
+        host = text_of(names.parse(target["DNSName"]))
+        values = [weighted.alias(Alias(target["HostedZoneId"], target["EvaluateTargetHealth"], host))]
+    else:
+        values = sorted({canonical(one["Type"], value) for value in _values(one)})
+    given = one.get("SetIdentifier", "")
+    own = "" if given == weighted.identifier(values[0]) else given
+    return [One(one.get("Weight"), value, own, one.get("HealthCheckId", "")) for value in values]
 
 
 # ---------------------------------------------------------------- the fence
@@ -169,14 +196,16 @@ def _keeper(name: str, texts: Sequence[str]) -> Keeper:
     found: dict[str, tuple[str, ...]] = {}
     for line in texts[1:]:
         rtype, *values = line.split(" ")
-        found[rtype] = (*found.get(rtype, ()), *values)
+        found[rtype] = (*found.get(rtype, ()), *map(unquote, values))
     return Keeper(word[1], found)
 
 
 def kept(word: str, sets: Sequence[Set]) -> Keeper:
     """The keeper of a claim over these sets."""
-    odd = {one["Type"]: _values(one) for one in sets}
-    return Keeper(word, {rtype: values for rtype, values in odd.items() if not _neat(rtype, values)})
+    values: dict[str, tuple[str, ...]] = {}
+    for one in sets:
+        values[one["Type"]] = (*values.get(one["Type"], ()), *_values(one))
+    return Keeper(word, {rtype: found for rtype, found in values.items() if not _neat(rtype, found)})
 
 
 def _neat(rtype: str, values: tuple[str, ...]) -> bool:
@@ -187,7 +216,7 @@ def texts(keeper: Keeper) -> tuple[str, ...]:
     """The strings of a keeper's TXT value."""
     lines = [f"{MARK} {keeper.word}"]
     for rtype, values in sorted(keeper.values.items()):
-        for value in values:
+        for value in (quote(one, safe=PLAIN) for one in values):
             if lines[-1].startswith(f"{rtype} ") and len(lines[-1]) + 1 + len(value) <= fence.LONGEST:
                 lines[-1] += " " + value
             else:
