@@ -9,7 +9,7 @@ from typing import assert_never
 
 from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachable, Usage
 from lbmigrate.events import Ended, TurnedBack
-from lbmigrate.facts import alike, describe, differences, undone
+from lbmigrate.facts import alike, describe, differences, odd_ttls, undone
 from lbmigrate.fold import State
 from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Then, Unknown, Zone
 from lbmigrate.parts import Parts
@@ -70,7 +70,9 @@ def _write(parts: Parts, state: State, step: Write, n: int, still: Callable[[], 
         return _done(step, want)
     if not step.over and (drift := _drift(state, step, now)):
         return Ended(step, "drift", drift)
-    soa = now.soa if step.target == "claim" else None
+    if step.batch in state.claimed and set(odd_ttls(state, now.held)) - set(state.seen.ttls):
+        return Ended(step, "unknown", "a TTL was edited: noted first, because caches hold what is replaced for so long")
+    soa = now.soa if step.target == "claim" or _bare(now.held) else None
     match zone.swap(Records(now.held, soa), Records(want), _then(state, step, n)):
         case Applied():
             return _done(step, want)
@@ -92,6 +94,12 @@ def _then(state: State, step: Write, n: int) -> Then:
     return lambda: (_known(state, other.batch), Records(wanted(plan, state.attempt, n + 2, other)))
 
 
+def _bare(held: tuple[Held, ...]) -> bool:
+    """Some name has lost its fence, and is overwritten: only the SOA then keeps a late copy of the message from a
+    later attempt that comes to hold the same records."""
+    return any(one.fence is None for one in held)
+
+
 def _done(step: Write, want: tuple[Held, ...]) -> Ended:
     """What the plan says need not be said again, name by name; what is abandoned the plan does not know."""
     return Ended(step, "done", now=want) if step.target == "abandon" else Ended(step, "done", planned=True)
@@ -104,9 +112,9 @@ def _before(state: State, step: Write, zone: Zone) -> Records:
     surprises = any(write.batch == step.batch for _, write in state.pending[:-1]) or (
         (state.flight and state.flight.tries) or (isinstance(state.back, TurnedBack) and state.back.by == "dns")
     )
-    if step.over or surprises or step.target in READ:
+    if step.over or surprises or step.target in READ or _bare((known := _known(state, step.batch)).held):
         return zone.read(names)
-    return _known(state, step.batch)
+    return known
 
 
 def _known(state: State, index: int) -> Records:
@@ -142,7 +150,7 @@ def _judged(state: State, step: Write, want: tuple[Held, ...], after: Records) -
         return Ended(step, "done", now=after.held)
     if undone(state, after.held):
         return Ended(step, "unknown", "the records are as before the migration, without a fence: undone by hand?")
-    if drift := _drift(state, step, after):
+    if not step.over and (drift := _drift(state, step, after)):
         return Ended(step, "drift", drift)
     return Ended(step, "unknown", "the zone changed at the same moment; reading it again")
 

@@ -142,6 +142,16 @@ def differences(state: State, now: Iterable[Held]) -> list[str]:
     return [f"{held.name} holds {describe(held)}, {_instead(state, held, may[held.key][0])}" for held in strange]
 
 
+def odd_ttls(state: State, now: Iterable[Held]) -> list[tuple[Key, int]]:
+    """The RRsets that stand there with another TTL than what was last proven, and that TTL."""
+    assert state.plan is not None
+    now = list(now)
+    mine = found(state.plan, state.known, [held.key for held in now])
+    known = {(*held.key, r.rtype): r.ttl for held in mine for r in held.rrsets}
+    seen = {(*held.key, r.rtype): r.ttl for held in now for r in held.rrsets}
+    return [(key, ttl) for key, ttl in seen.items() if known.get(key, ttl) != ttl]
+
+
 def _instead(state: State, held: Held, ours: Held) -> str:
     """What a name does not hold; and what somebody who began to undo the migration by hand should know."""
     by_hand = ", as before the migration (undone by hand? to undo the rest: lbmigrate rollback --restore)"

@@ -282,8 +282,12 @@ def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> Stat
 
 
 def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> dict[Key, list[RRset]]:
-    """What a write may have put an end to: what was known, and what earlier ones without a definite end had made."""
+    """What a write may have put an end to: what was known, and what earlier ones without a definite end had made.
+
+    With the TTL that was last read at the primary, where somebody edited that.
+    """
     assert s.plan is not None
+    odd = dict(s.seen.ttls)
     present = {held.key: held.rrsets for held in now}
     before = [*plans.found(s.plan, s.known, present)]
     for n, write in s.pending:
@@ -291,9 +295,11 @@ def _outgoing(s: State, step: Write, now: tuple[Held, ...]) -> dict[Key, list[RR
             before += plans.wanted(s.plan, s.attempt, n, write)
     found: dict[Key, list[RRset]] = {}
     for held in before:
-        for r in held.rrsets:
+        for rrset in held.rrsets:
+            key = (*held.key, rrset.rtype)
+            r = replace(rrset, ttl=max(rrset.ttl, odd[key])) if key in odd else rrset
             if r not in present.get(held.key, ()):
-                found.setdefault((*held.key, r.rtype), []).append(r)
+                found.setdefault(key, []).append(r)
     return found
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
 from lbmigrate.events import Saw, Search, SideSeen
-from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, stopping, turned_at, undone
+from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, odd_ttls, stopping, turned_at, undone
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
 from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Soak, Write, found, questions, wanted
+from lbmigrate.plan import Soak, Write, questions, wanted
 from lbmigrate.settled import settled
 from lbmigrate.value import replace
 
@@ -172,7 +172,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
             if records.server_time is not None:
                 skew = records.server_time - parts.clock.now()
             drift += differences(state, records.held)
-            ttls += _odd_ttls(state, records.held)
+            ttls += odd_ttls(state, records.held)
             gone.append(undone(state, records.held))
             shows = _shows(state, index, records.held) or shows
     except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
@@ -194,14 +194,6 @@ def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[
     want = wanted(state.plan, state.attempt, flight.n, flight.step)
     mine = all(one.fence and alike(one, other) for one, other in zip(now, want, strict=True))
     return (flight.n, now) if mine else None
-
-
-def _odd_ttls(state: State, now: tuple[Held, ...]) -> list[tuple[caches.Key, int]]:
-    assert state.plan is not None
-    mine = found(state.plan, state.known, [held.key for held in now])
-    known = {(*held.key, r.rtype): r.ttl for held in mine for r in held.rrsets}
-    seen = {(*held.key, r.rtype): r.ttl for held in now for r in held.rrsets}
-    return [(key, ttl) for key, ttl in seen.items() if known.get(key, ttl) != ttl]
 
 
 def _search(parts: Parts, state: State) -> Search:

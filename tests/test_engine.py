@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from simulation import NAME, Run
+from simulation.run import OTHER
 from states import ME, NOW, PLAN, at, clock, known_at, soft
 
 from lbmigrate.decide import End
@@ -393,6 +394,52 @@ def test_a_worker_that_stood_still_before_it_read_sends_nothing_after_a_rollback
     assert one.state.outcome == "rolled-back"
     assert run.world.records[NAME] == run.original
     assert len(run.world.sent) == 2, "the claim and the restoring, both by the other worker"
+
+
+@pytest.mark.parametrize("ask", [Asked("rollback", restore=True), Asked("resume", restore=True)], ids=lambda a: a.verb)
+def test_what_is_put_back_over_a_lost_fence_cannot_come_again(ask: Asked) -> None:
+    """Nothing in the records keeps a late copy off once they are the same again: the SOA does."""
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    bare = replace(run.world.records[NAME], fence=None)
+    run.world.write([bare])
+    with pytest.raises(Drifted):
+        one.drive(held, over)
+    one.ask(ask)
+    one.drive(held, lambda s: any(m.old.held == (bare,) for m in run.world.sent) and not s.flight)
+    message = run.world.sent[-1]
+    run.world.write([bare])
+    assert not run.world.deliver(message)
+
+
+def test_where_the_zone_is_busy_an_operators_restore_goes_on() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    run.world.write([replace(run.world.records[NAME], fence=None)])
+    with pytest.raises(Drifted):
+        one.drive(held, over)
+    busy = [OTHER, OTHER]
+    run.world.watch = lambda where: run.world.write([busy.pop()]) if where == "send" and busy else None
+    one.ask(Asked("rollback", restore=True))
+    one.drive(held, over)
+    assert (one.state.outcome, busy) == ("rolled-back", [])
+    assert run.world.records[NAME] == run.original
+
+
+def test_a_ttl_edited_unseen_is_noted_before_a_write_replaces_it() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    now = run.world.records[NAME]
+    run.world.write([replace(now, rrsets=tuple(replace(r, ttl=77) for r in now.rrsets))])
+    edited = run.world.clock.now()
+    one.ask(Asked("rollback"))
+    tried = replace(one.state, flight=Flight(RESTORE, one.state.seq, edited, tries=1))
+    assert perform(held, tried, RESTORE, one.state.seq, lambda: True).why.startswith("a TTL was edited: noted first")
+    one.drive(held, zone_back)
+    assert max(answer.old_until for answer in one.state.seen.clock) >= edited + 77
 
 
 def test_a_wait_is_no_effect() -> None:

@@ -424,6 +424,13 @@ def test_what_was_overwritten_is_no_drift_any_more() -> None:
     assert told(seen, done(again)).seen.drift == ()
 
 
+def test_a_ttl_that_somebody_raised_is_waited_for_when_a_write_replaces_it() -> None:
+    key = ("", NAME, "A")
+    raised = at(HALF, look={"clock": clock(known_at(0)), "ttls": ((key, 7200),)})
+    after = told(raised, Began(HALF), done(HALF))
+    assert {one.old_until for one in after.seen.clock} == {after.at + 7200}
+
+
 # ---------------------------------------------------------------- the same journal
 
 

@@ -139,15 +139,18 @@ def _owner(name: str, zone: dns.name.Name, apex: bytes) -> bytes:
 def parts(zone: dns.name.Name, old: Records, new: Records, room: int, probed: bool = False) -> list[Update]:
     """The message as `build` makes it, or where it outgrows `room` bytes several, each of some of the names.
 
-    A batch is planned to fit one; it no longer does when it overwrites more than was planned for. Raises Refused.
+    A batch is planned to fit one; it no longer does when it overwrites more than was planned for. Only the first can
+    require the SOA, which that then changes. Raises Refused.
     """
     whole = build(zone, old, new, probed)
     count = len(old.held)
-    if len(whole) <= room or count == 1 or old.soa is not None:
+    if len(whole) <= room or count == 1:
         return [whole]
-    halves = (slice(0, count // 2), slice(count // 2, count))
+    halves = ((slice(0, count // 2), old.soa), (slice(count // 2, count), None))
     return [
-        one for half in halves for one in parts(zone, Records(old.held[half]), Records(new.held[half]), room, probed)
+        one
+        for half, soa in halves
+        for one in parts(zone, Records(old.held[half], soa), Records(new.held[half]), room, probed)
     ]
 
 

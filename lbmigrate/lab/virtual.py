@@ -56,6 +56,9 @@ class SimZone:
         """See model.Zone."""
         w, faults = self._world, self._world.faults
         names = [held.name for held in old.held]
+        now = self.read(names)
+        if now.held != old.held or old.soa not in (None, now.soa):
+            return NotApplied(now)
         w.hook("send")
         if w.away():
             return Unknown("no answer")
