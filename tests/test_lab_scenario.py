@@ -8,8 +8,8 @@ import pytest
 from lbmigrate.errors import Usage
 from lbmigrate.lab import verdict as judge
 from lbmigrate.lab.dnswatch import Summary
-from lbmigrate.lab.scenario import Act, Bounds, Command, Expect, Fails, Kill, Scenario, deed
-from lbmigrate.lab.scenario_file import load
+from lbmigrate.lab.scenario import LIMIT, Act, Bounds, Command, Expect, Fails, Kill, Scenario, deed
+from lbmigrate.lab.scenario_file import STAGE_SECONDS, load
 from lbmigrate.lab.story import Story, summary
 
 SHIPPED = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
@@ -26,6 +26,13 @@ def test_the_seven_scenarios_ship() -> None:
     """The laboratory's own list."""
     asked = {"clean-move", "b-fails-third", "b-dead-on-arrival", "killed-in-mid-shift"}
     assert asked | {"operator-rolls-back", "a-dies", "four-and-four"} <= {path.stem for path in SHIPPED}
+
+
+def test_more_stages_than_the_file_has_are_given_more_time() -> None:
+    path = Path(__file__).parent.parent / "scenarios" / "clean-move.yaml"
+    own, five, one = (load(path, {"config": {"stages": each}}) for each in ([50, 100], [1, 5, 25, 50, 100], [100]))
+    assert own.limit == load(path).limit == one.limit == LIMIT
+    assert five.limit == LIMIT + 3 * STAGE_SECONDS
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -95,6 +95,9 @@ class Clients:
     timeout: float = 5.0
 
 
+LIMIT = 170.0  # seconds, for the stages that a file has
+
+
 @value
 class Scenario:
     """One scenario file, checked.
@@ -126,7 +129,7 @@ class Scenario:
     config: tuple[tuple[str, Any], ...] = ()
     acts: tuple[Act, ...] = ()
     warm: float = 2.0
-    limit: float = 170.0
+    limit: float = LIMIT
 
     def __post_init__(self) -> None:
         if bool(self.a6) != bool(self.b6):

@@ -13,7 +13,9 @@ from lbmigrate.config.declaration import BOOLEAN, DURATION, SHARE, SOME_TIME, TT
 from lbmigrate.config.kinds import Anything, Choice, Either, Field, ListOf, Map, MapOf, Table, Word
 from lbmigrate.config.nodes import Entries, Items, Node, ScalarKind, read
 from lbmigrate.config.text import Wrong, show, usage
-from lbmigrate.lab.scenario import SOFTWARE, Act, Bounds, Clients, Expect, Scenario, deed
+from lbmigrate.lab.scenario import LIMIT, SOFTWARE, Act, Bounds, Clients, Expect, Scenario, deed
+
+STAGE_SECONDS = 60.0  # that the engine has for a stage that the command line adds
 
 
 def _count(least: int, most: int, what: str) -> Word:
@@ -162,6 +164,9 @@ def _scenario(path: Path, table: Table, instead: Mapping[str, Any]) -> Scenario:
     given = {key: found for key, found in _top(table, sides, backends, dns).items() if found is not None}
     given = {**IMPLIED.get({**given, **instead}.get("scheme", ""), {}), **given, **instead}
     settings = {key: plain(one.value) for key, one in table.get("config", empty).entries.items()}
+    added = len(given.get("config", {}).get("stages", ())) - len(settings.get("stages", ()))
+    if added > 0 and "stages" in settings:
+        given["limit"] = given.get("limit", LIMIT) + added * STAGE_SECONDS
     people = table.get("clients", empty)
     return Scenario(
         path=str(path),
