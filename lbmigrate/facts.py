@@ -90,7 +90,10 @@ def idle_at(s: State, side: SideSeen) -> float:
 
 
 def idle(s: State, name: SideName) -> bool:
-    """Proven idle by its own counters over a whole window after caches turned; a side that is gone is idle."""
+    """Proven idle by its own counters over a whole window after caches turned; a side that is gone is idle.
+
+    The window ends with the last look: nobody has counted since.
+    """
     side = s.seen.a if name == "a" else s.seen.b
     if not fresh(s) or not turned(s) or side.up is None:
         return False
@@ -98,8 +101,8 @@ def idle(s: State, name: SideName) -> bool:
         return True
     if side.requests is None:
         return s.forced and name == "a"
-    recent = sum(count for at, count in side.quiet if at > s.at - s.soft.retire.idle_for)
-    return s.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
+    recent = sum(count for at, count in side.quiet if at > s.seen.at - s.soft.retire.idle_for)
+    return s.seen.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
 
 
 def stopping(s: State) -> bool:

@@ -98,6 +98,15 @@ def test_a_side_whose_counters_cannot_be_read_is_not_idle() -> None:
     assert not idle(at(Drain("a"), weight=100, look={"clock": clock(known_at(100), NOW)}), "a")
 
 
+def test_an_idle_window_ends_with_the_last_look_not_with_a_word_said_since() -> None:
+    looked = at(Drain("a"), weight=100, look={"a": side(quiet=((NOW - 30, 0),))})
+    assert idle(looked, "a")
+    before = replace(looked.seen, at=NOW - 4)
+    assert not idle(replace(looked, seen=before), "a")
+    asked = replace(before, a=side(quiet=((NOW - 1000, 0), (NOW - 33, 1))))
+    assert not idle(replace(looked, seen=asked), "a")
+
+
 def test_only_a_is_ever_idle_by_the_operators_force() -> None:
     mute = {"a": side(requests=None, quiet=()), "b": side(requests=None, quiet=())}
     state = at(Drain("a"), weight=100, look=mute, forced=True)

@@ -30,7 +30,10 @@ def stands(state: State) -> bool:
 
 @dataclass
 class Run:
-    """A migration and what is known about it. `words`: the operator's, each at its time (seconds after the start)."""
+    """A migration and what is known about it. `words`: the operator's, each at its time (seconds after the start).
+
+    `late`: who is at work stood still since it asked the journal, and may send what is meant no more.
+    """
 
     seed: int
     faults: Faults = field(default_factory=Faults)
@@ -46,6 +49,7 @@ class Run:
     fate: str = ""
     words: int = 0
     stalled: set[int] = field(default_factory=set)
+    late: bool = False
 
     def __post_init__(self) -> None:
         self.plan = planned(self.ground, self.stages, self.ttl, self.original_ttl)
@@ -108,7 +112,9 @@ class Run:
             if self.world.random.random() < self.faults.stall * odd:
                 self.stall(where)
                 return
-        self.judge.watched(where)
+        self.late = self.late and where != "append"
+        if not (self.late and where == "send"):
+            self.judge.watched(where)
 
     def stall(self, where: str) -> None:
         """The worker at hand stands still here while another works, and then goes on with what it was about to do."""
@@ -117,6 +123,7 @@ class Run:
         self.world.tell(f"worker {mine} stands still ({where})")
         clock.sleep(random.uniform(5, 30))
         self.worker(until=clock.now() + random.uniform(5, 100))
+        self.late = True
         self.world.tell(f"worker {mine} goes on")
 
     def ended(self, state: State) -> bool:
