@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from lbmigrate.assemble import planned, survey
 from lbmigrate.errors import LbmigrateError, Refused
+from lbmigrate.iam import Policy, policy
 from lbmigrate.model import Held, Zone
 from lbmigrate.plan import Plan, Write, attainable, entry_of, names_in, wanted, writes
 from lbmigrate.policy import Need, need, types
@@ -13,15 +14,24 @@ from lbmigrate.spec import Bound, Dns
 Types = dict[str, set[str]]
 
 
-def needs(bound: Bound, zones: tuple[Zone, ...], begun: Plan | None) -> dict[str, tuple[Need, ...]]:
-    """The needs of every `dns:` entry, by the server that they are for ("host:port"). Raises Refused."""
+def needs(
+    bound: Bound, zones: tuple[Zone, ...], begun: Plan | None
+) -> tuple[dict[str, tuple[Need, ...]], list[Policy]]:
+    """The needs of every `dns:` entry, by the server that they are for ("host:port"); IAM policies for Route 53.
+
+    Raises Refused.
+    """
     states, known = (list(written(begun)), "types as the plan under way writes them") if begun else _read(bound, zones)
     found: dict[str, tuple[Need, ...]] = {}
+    hosted: list[Policy] = []
     for index, entry in enumerate(bound.dns):
         own = types(held for held in states if entry_of(bound, held) is entry) or assumed(bound, index)
+        if entry.driver == "route53":
+            hosted.append(policy(entry, own))
+            continue
         where = f"[{entry.server}]:{entry.port}" if ":" in entry.server else f"{entry.server}:{entry.port}"
         found[where] = (*found.get(where, ()), need(entry, own, known, _source(entry)))
-    return found
+    return found, hosted
 
 
 def written(plan: Plan) -> Iterator[Held]:

@@ -7,6 +7,7 @@ plain grammar, types from one table, and comments on one line.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from lbmigrate.drawn import asked
 from lbmigrate.errors import Refused
 from lbmigrate.fence import owner
 from lbmigrate.model import Held
@@ -47,7 +48,7 @@ def types(states: Iterable[Held]) -> dict[str, set[str]]:
     """The types of each name in any of these states."""
     found: dict[str, set[str]] = {}
     for held in states:
-        found.setdefault(held.name, set()).update(rrset.rtype for rrset in held.rrsets)
+        found.setdefault(held.name, set()).update(rtype for rrset in held.rrsets for rtype in asked(rrset))
     return found
 
 

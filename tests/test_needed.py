@@ -37,7 +37,7 @@ def asked(bound: Bound, port: int, monkeypatch: pytest.MonkeyPatch) -> Need:
     monkeypatch.setenv("TSIG", KEY.secret)
     bound = replace(bound, dns=(replace(bound.dns[0], port=port),))
     with closing(Rfc2136(bound.dns[0], 0.5, 0.5)) as zone:
-        ((where, (found,)),) = needs(bound, (zone,), None).items()
+        ((where, (found,)),) = needs(bound, (zone,), None)[0].items()
     assert where == f"{HOST}:{port}"
     assert found.source == HOST
     return found
@@ -76,7 +76,7 @@ def test_a_plan_under_way_needs_what_any_of_its_weights_writes() -> None:
     bound = replace(BOUND, names=(WWW,), dns=(replace(ENTRY, scheme="lua"),), stages=(Stage(100),))
     plan = build(bound, (held,))
     assert types(written(plan)) == {WWW: {"A", "LUA"}}
-    ((one,),) = needs(bound, (), plan).values()
+    ((one,),) = needs(bound, (), plan)[0].values()
     assert granted(one) == {WWW: {"A", "LUA"}}
     assert one.known == "types as the plan under way writes them"
 

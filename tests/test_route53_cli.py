@@ -113,10 +113,19 @@ def test_names_are_found_for_the_plan(lab: Lab, lbmigrate: Callable[..., Said]) 
     assert "2 name(s)" in lbmigrate("plan")[1]
 
 
-def test_what_is_not_there_yet_is_refused_and_says_so(lbmigrate: Callable[..., Said]) -> None:
+def test_the_policy_is_enough_for_check_and_no_more_than_that(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
     code, _, err = lbmigrate("policy")
-    assert code == 6
-    assert "route53 is not in this version" in err
+    assert (code, "give zone_id" in err) == (6, True)
+    Path("lbmigrate.yaml").write_text(
+        text(lab).replace("zone: lab.test\n", f"zone: lab.test\n    zone_id: {lab.zone}\n")
+    )
+    code, out, err = lbmigrate("policy")
+    assert code == 0, err
+    assert json.loads(lbmigrate("-o", "json", "policy")[1])[0]["policies"]["iam"] == json.loads(out)
+    lab.set(policy=out)
+    assert "the key may read it, and write what is moved" in lbmigrate("check")[1]
+    lab.set(policy=out.replace("_lbmigrate.www", "_lbmigrate.api"))
+    assert "AccessDenied" in lbmigrate("check")[1]
 
 
 @pytest.mark.parametrize(

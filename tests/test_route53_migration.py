@@ -1,5 +1,6 @@
 """Whole migrations by the real driver at the laboratory's Route 53, sides and time virtual: deaths and faults."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -16,11 +17,14 @@ from lbmigrate.engine import Engine, over
 from lbmigrate.errors import OnHold
 from lbmigrate.events import Began, Entry
 from lbmigrate.fold import State
-from lbmigrate.lab.route53 import rules
+from lbmigrate.iam import policy
+from lbmigrate.lab.route53 import iam, rules
 from lbmigrate.lab.virtual import START, Crash, Faults, MemoryJournal, parts, worker
 from lbmigrate.lab.virtual import World as Sides
 from lbmigrate.model import Held, Probe, Records, RRset, Side
+from lbmigrate.needed import written
 from lbmigrate.plan import Write
+from lbmigrate.policy import types
 from lbmigrate.spec import Bound, Dns, GateSpec, Retire, Soft, Stage
 from lbmigrate.undo import commands
 from lbmigrate.value import replace
@@ -149,6 +153,43 @@ def test_a_whole_move_takes_four_changes(run: Run) -> None:
     assert run.drive().outcome == "done"
     run.moved()
     assert run.changes == run.calls.count("change_resource_record_sets") == 4
+
+
+def under_policy(run: Run) -> str:
+    """The policy that `lbmigrate policy` prints for this run."""
+    return json.dumps(policy(run.entry, types(written(run.plan))))
+
+
+def test_the_policy_is_enough_for_a_whole_move_and_for_the_way_back(run: Run) -> None:
+    run.set(policy=under_policy(run))
+    assert run.drive().outcome == "done"
+    run.moved()
+
+
+def test_the_policy_allows_what_a_move_asks_and_no_more(run: Run) -> None:
+    """The calls of a whole move are recorded and judged again; each is needed, and what is beside them is denied."""
+    document = json.loads(under_policy(run))
+    asked: list[tuple[str, str, dict[str, list[str]]]] = []
+    permit = run.world.permit
+
+    def record(action: str, resource: str, context: Any) -> None:
+        asked.append((f"route53:{action}", f"arn:aws:route53:::{resource}", context))
+        permit(action, resource, context)
+
+    run.world.permit = record  # type: ignore[method-assign]
+    run.drive()
+    assert all(iam.allows(document, *one) for one in asked)
+    allowed = {action for one in document["Statement"] for action in iam._listed(one["Action"])}
+    assert {action for action, _, _ in asked} == allowed
+    changed = [context for action, _, context in asked if action == iam.CHANGE]
+    about = document["Statement"][-1]["Condition"]["ForAllValues:StringEquals"]
+    assert {key: sorted({one for context in changed for one in context[key]}) for key in about} == about
+    zone = f"arn:aws:route53:::hostedzone/{run.zone}"
+    for key, odd in (("NormalizedRecordNames", "other.lab.test"), ("RecordTypes", "CNAME"), ("Actions", "UPSERT")):
+        context = {**changed[0], f"{iam.CHANGE}{key}": [odd]}
+        assert not iam.allows(document, iam.CHANGE, zone, context)
+    assert not iam.allows(document, iam.CHANGE, zone + "X", changed[0])
+    assert not iam.allows(document, "route53:DeleteHostedZone", zone, {})
 
 
 WRITING = ("change_resource_record_sets", "get_change")

@@ -54,7 +54,9 @@ def test_what_is_special_survives(rtype: str, one: One) -> None:
     assert read(rdata) == (rtype, (one,))
 
 
-@pytest.mark.parametrize("other", ["", "A", f"A {A}", f"MX 1 {A}", f"A 1 {A} 2", f"A \"pickwrandom({{{{1,'{A}'}}}})\""])
+@pytest.mark.parametrize(
+    "other", ["", "A", "A 1 x", f"A {A}", f"MX 1 {A}", f"A 1 {A} 2", f"A \"pickwrandom({{{{1,'{A}'}}}})\""]
+)
 def test_other_text_is_not_ours(other: str) -> None:
     assert read(other) is None
 

@@ -59,9 +59,11 @@ def policy(common: Common, server: str | None) -> int:
 
     kinds = [server] if server else list(rules.SERVERS)
     with work.at_work(common, changes=False, begins=True) as (engine, parts, chosen):
-        found = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
+        found, hosted = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
     if common.output == "json":
-        click.echo(json.dumps([rules.document(where, each, kinds) for where, each in found.items()]))
+        documents = [rules.document(where, each, kinds) for where, each in found.items()]
+        click.echo(json.dumps([*documents, *({"server": "route53", "policies": {"iam": one}} for one in hosted)]))
     else:
-        click.echo("\n\n".join(rules.text(each, kinds) for each in found.values()))
+        texts = [rules.text(each, kinds) for each in found.values()]
+        click.echo("\n\n".join([*texts, *(json.dumps(one, indent=2) for one in hosted)]))
     return 0

@@ -55,6 +55,8 @@ def answer(world: World, request: Request) -> Reply:
         path, query = urlsplit(request.target).path, urlsplit(request.target).query
         action, handler, key = _route(request.method, path)
         account = world.admit(_key_id(request.authorization), action)
+        if action != "ChangeResourceRecordSets":  # which is judged by what it changes
+            world.permit(action, f"{'change' if action == 'GetChange' else 'hostedzone'}/{unquote(key)}", {})
         fields = {field: given[-1] for field, given in parse_qs(query).items()}
         return handler(world, Call(account, unquote(key), fields, request.body))
     except ApiError as wrong:

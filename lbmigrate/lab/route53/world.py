@@ -4,6 +4,7 @@ Nothing happens by itself: a name server serves the newest version that has reac
 INSYNC when its time has passed. The clock is given, so that tests need not wait.
 """
 
+import json
 import math
 import random
 import string
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lbmigrate.dns.route53 import names
 from lbmigrate.lab.dnszone import Zone
-from lbmigrate.lab.route53 import answers, rules
+from lbmigrate.lab.route53 import answers, iam, rules
 from lbmigrate.lab.route53.errors import ApiError, Lost
 from lbmigrate.lab.route53.rules import About, Change, Sets
 from lbmigrate.lab.route53.sets import RecordSet
@@ -34,7 +35,8 @@ class Faults:
     `lag`: by server (0, 1), seconds that it serves a change later than that. `busy`: seconds in which a zone takes no
     second change; `throttled`, `lost`, `unheard`: so many of the next requests are throttled, so many of the next
     changes are applied (or not even that) without an answer. `denied`: actions of the API, or of a change, that the
-    key may not; `protected`: names whose sets nobody may change; `unhealthy`: health checks that fail.
+    key may not; `protected`: names whose sets nobody may change; `unhealthy`: health checks that fail; `policy`: the
+    IAM policy of every key as JSON, "" for one that may all.
     """
 
     pending: float | None = 0.0
@@ -49,6 +51,7 @@ class Faults:
     denied: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     unhealthy: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @value
@@ -69,6 +72,15 @@ class Made:
     private: bool = False
     comment: str = ""
     id: str = ""
+
+
+def _changed(changes: Sequence[Change]) -> iam.Context:
+    """What a policy's conditions may look at."""
+    return {
+        f"{iam.CHANGE}NormalizedRecordNames": [one.set.name.removesuffix(".") for one in changes],
+        f"{iam.CHANGE}RecordTypes": [one.set.rtype for one in changes],
+        f"{iam.CHANGE}Actions": [one.action for one in changes],
+    }
 
 
 class HostedZone:
@@ -136,6 +148,13 @@ class World:
         if action in self.faults.denied:
             raise ApiError("AccessDenied", f"User is not authorized to perform: route53:{action}")
 
+    def permit(self, action: str, resource: str, context: iam.Context) -> None:
+        """Raise ApiError where the policy does not allow an action at a resource ("hostedzone/Z1")."""
+        arn = f"arn:aws:route53:::{resource}"
+        given = self.faults.policy
+        if given and not iam.allows(json.loads(given), f"route53:{action}", arn, context):
+            raise ApiError("AccessDenied", f"User is not authorized to perform: route53:{action} on resource: {arn}")
+
     def _throttle(self, account: str) -> None:
         """A bucket that fills at the rate; a refused request takes nothing from it."""
         now, rate = self.clock(), self.faults.rate
@@ -194,6 +213,7 @@ class World:
             self.faults = replace(self.faults, unheard=self.faults.unheard - 1)
             raise Lost
         zone, now = self.zone(account, zone_id), self.clock()
+        self.permit("ChangeResourceRecordSets", f"hostedzone/{zone_id}", _changed(changes))
         for change in changes:
             self._permit(change.action)
             self._checked(change)
