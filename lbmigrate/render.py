@@ -48,6 +48,7 @@ from lbmigrate.value import replace
 from lbmigrate.weighted import fixed
 
 SHOWN = 3  # names on one line
+LINES = 20  # names that each have a line of their own
 
 
 def iso(at: float | None) -> str | None:
@@ -259,6 +260,19 @@ def tell_step(step: Step) -> str:
 # ---------------------------------------------------------------- text
 
 
+def _names_text(names: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each name; of very many, a line for all that are alike."""
+    told = [
+        (one["name"], f"asked {one['asked']} %  served {_known(one['served'])} %  ttl {one['ttl']} s") for one in names
+    ]
+    if len(told) <= LINES:
+        return [f"  {name}  {what}" for name, what in told]
+    alike: dict[str, list[str]] = {}
+    for name, what in told:
+        alike.setdefault(what, []).append(name)
+    return [f"  {some(those)}  {what}" for what, those in alike.items()]
+
+
 def status_text(s: State, now: float | None = None) -> str:
     """`status` for people."""
     doc = document(s, now)
@@ -269,10 +283,7 @@ def status_text(s: State, now: float | None = None) -> str:
         lines.append(f"  outcome   {s.outcome}{': ' + safe(s.outcome_why) if s.outcome_why else ''}")
     if s.hold:
         lines.append(f"  held      {safe(s.hold.why)} (since {iso(s.hold.at)})")
-    for name in doc["names"]:
-        lines.append(
-            f"  {name['name']}  asked {name['asked']} %  served {_known(name['served'])} %  ttl {name['ttl']} s"
-        )
+    lines += _names_text(doc["names"])
     lines.append(f"  observed  {_known(doc['observed'])} % of the requests at B since this weight was set")
     for key, side in doc["sides"].items():
         lines.append(

@@ -198,6 +198,22 @@ def test_status_for_people_has_every_word_of_the_document(state: State) -> None:
     assert (state.hold.why if state.hold else state.outcome) in text
 
 
+@pytest.mark.parametrize(("count", "first"), [
+    (20, "n0000.example.com."), (2000, "n0000.example.com., n0001.example.com., n0002.example.com. and 1996 more"),
+])  # fmt: skip
+def test_of_very_many_names_those_alike_stand_on_one_line_and_json_has_them_all(count: int, first: str) -> None:
+    names = tuple(f"n{number:04}.example.com." for number in range(count))
+    plan = plans.build(bound(names=names), tuple(held(rrset(*A, name=name), name=name) for name in names))
+    known = known_at(50, plan)
+    late = replace(known[-1], rrsets=tuple(replace(r, rdatas=A) for r in known[-1].rrsets))
+    state = at(Soak(50), plan=plan, look={"clock": clock((*known[:-1], late)), "at": NOW})
+    lines = [line for line in status_text(state, NOW).splitlines() if "asked" in line]
+    assert lines[0] == f"  {first}  asked 50 %  served 50.0 %  ttl 60 s"
+    assert lines[-1] == f"  {names[-1]}  asked 50 %  served 0.0 %  ttl 60 s"
+    assert len(lines) == (20 if count == 20 else 2)
+    assert [one["name"] for one in document(state, NOW)["names"]] == list(names)
+
+
 def test_the_list_of_steps_has_a_mark_at_the_cursor() -> None:
     lines = steps_text(PLAN.forward, 2)
     assert [line[:4] for line in lines[:4]] == ["  x ", "  x ", "  > ", "    "]
