@@ -14,11 +14,11 @@ from simulation.story import story
 from lbmigrate.events import Began
 from lbmigrate.plan import Write
 
-MIGRATIONS = 2000  # `make soak` plays a million
+MIGRATIONS = 6000  # `make soak` plays a million
 CHUNK = 250
 QUICK = 100  # of the first chunk, in `make check`
 MUTANTS = 3000  # seeds after which a mutation that broke nothing counts as unnoticed
-TRACED = range(0, MIGRATIONS, 5)  # under coverage, which takes several times as long
+TRACED = range(0, 2000, 5)  # under coverage, which takes several times as long
 UNTAKEN = 40  # branches of `decide`, at most: an order of events that is too rare for so few
 
 CHUNKS = [pytest.param(n, marks=pytest.mark.long) for n in range(0, MIGRATIONS, CHUNK)]
