@@ -150,7 +150,8 @@ def _turn_back(s: State) -> str:
     if verdict(s.seen.b) == "bad":
         return f"B is bad: {s.seen.b.why or 'at least half of its last probes failed'}"
     if s.seen.alarm >= 1 / s.soft.gate.alpha:
-        return f"B fails more often than A (evidence {s.seen.alarm:.0f}, alarm at {1 / s.soft.gate.alpha:.0f})"
+        how = "is later than `slow`" if s.seen.late else "fails"
+        return f"B {how} more often than A (evidence {s.seen.alarm:.0f}, alarm at {1 / s.soft.gate.alpha:.0f})"
     return ""
 
 

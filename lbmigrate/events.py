@@ -150,7 +150,7 @@ class Seen:
     `run` are the seconds watched by this worker without a gap, `watched` those at this stage, `soaked` those of them
     after caches had turned; `skew` is the primary's clock minus ours; `gone`: the fence
     is gone and the originals are in place (a rollback without this journal); `shows`: the write in flight, by its
-    number, was found applied, and these are the records.
+    number, was found applied, and these are the records; `late`: what alarms is that B answers late.
     """
 
     at: float = 0.0
@@ -174,11 +174,15 @@ class Seen:
     unreadable: str = ""
     skew: float | None = None
     search: Search = Search()
+    late: bool = False
 
 
 @value
 class Saw:
-    """One slice of watching. `outcomes`: per channel, who failed in each pair (o, a, b, x both), run-length coded."""
+    """One slice of watching. `outcomes`: per channel, who failed in each pair (o, a, b, x both), run-length coded.
+
+    After them, for each channel whose probe has `slow`, who failed or was late.
+    """
 
     seconds: float
     where: str

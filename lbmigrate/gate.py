@@ -37,7 +37,9 @@ ten times what alarms, and each of the promotion's is clipped at a hundred times
 always allowed: the guarantees stay.
 
 Several channels: the alarm is the average over them, an e-process under any dependence; promotion is the minimum, for
-each channel must pass.
+each channel must pass. A probe with `slow` is two channels: in the second one a probe that failed, or that was answered
+later than that, counts as failed, and B may be late a point more often than A. The threshold is the operator's, the
+same for both sides; one learnt from A's own latencies is not built.
 
 A state that was made for other settings: alpha and beta are only thresholds and may change (the chance of a false
 alarm is then at most the largest alpha that was in force). After any other change the promotion starts afresh. Where
@@ -45,12 +47,13 @@ margin, bucket sizes or the number of channels differ, the alarm's bets answer a
 costs evidence and never the guarantee; the weight that was spent stays spent, by the channel that spent most, and the
 next unit is one more start.
 
-Weak spots. Where A fails in bursts but B singly, B fails in more buckets than A and may alarm although its probes fail
-no more often. Failures that exclude each other (B fails *because* A works) break the claim that shared causes only
-help. A burst longer than a bucket counts several times. A bet is on the chance given the past, so between bursts a bad
-B looks good to the promotion: with bursts of 10, a B worse by just its margin passed in 88 of 100 simulated runs; one
-worse by five points in 22 if asked at once, in none after a soak of five minutes at 10 pairs a second. A probe
-replaced by another of equal rate cannot be told apart here: call `stage()` then.
+Weak spots. A `slow` that A itself exceeds now and then makes a stage long (in one probe of ten: endless). Where A fails
+in bursts but B singly, B fails in more buckets than A and may alarm although its probes fail no more often. Failures
+that exclude each other (B fails *because* A works) break the claim that shared causes only help. A burst longer than a
+bucket counts several times. A bet is on the chance given the past, so between bursts a bad B looks good to the
+promotion: with bursts of 10, a B worse by just its margin passed in 88 of 100 simulated runs; one worse by five points
+in 22 if asked at once, in none after a soak of five minutes at 10 pairs a second. A probe replaced by another of equal
+rate cannot be told apart here: call `stage()` then.
 """
 
 import math
@@ -74,6 +77,8 @@ from lbmigrate.evidence import (
 from lbmigrate.spec import GateSpec
 from lbmigrate.value import replace, value
 
+SLOW_MARGIN = 0.01  # a point, where `margin` is less: latencies have tails
+
 
 @value
 class ChannelState:
@@ -88,12 +93,16 @@ class ChannelState:
 
 @value
 class GateState:
-    """All that a gate knows, and what it was made for: margins as shares, `sizes` = pairs in a bucket, per channel."""
+    """All that a gate knows, and what it was made for: margins as shares, `sizes` = pairs in a bucket, per channel.
+
+    The last `slow` channels judge lateness.
+    """
 
     margin: float
     promote_margin: float
     sizes: tuple[int, ...]
     channels: tuple[ChannelState, ...]
+    slow: int = 0
 
     def __post_init__(self) -> None:
         if not self.sizes or len(self.sizes) != len(self.channels):
@@ -103,9 +112,9 @@ class GateState:
 class _Channel:
     """One stream of pairs: alarm on its buckets, promotion on its pairs."""
 
-    def __init__(self, spec: GateSpec, size: int, count: int, state: ChannelState) -> None:
+    def __init__(self, spec: GateSpec, margin: float, size: int, count: int, state: ChannelState) -> None:
         self.size = size
-        alarm, promotion = alarm_table(spec.margin, size), promotion_table(spec.promote_margin)
+        alarm, promotion = alarm_table(margin, size), promotion_table(spec.promote_margin)
         roof = ALARM_ROOF * count * len(alarm[0]) / spec.alpha
         self.alarm = Process(alarm, ALARM_WEIGHTS, scaled, roof, state.alarm)
         roof = PROMOTION_ROOF / spec.beta
@@ -140,9 +149,19 @@ class _Channel:
 # ---------------------------------------------------------------- the gate
 
 
-def sizes_of(spec: GateSpec, rates: Sequence[float]) -> tuple[int, ...]:
-    """Pairs in a bucket, per channel; rates in pairs per second."""
-    return tuple(max(1, round(rate * spec.glitch)) for rate in rates)
+def sizes_of(spec: GateSpec, rates: Sequence[float], slow: Sequence[float] = ()) -> tuple[int, ...]:
+    """Pairs in a bucket, per channel; rates in pairs per second, those that judge lateness last.
+
+    A bucket of lateness is cut so that the tables have room: a margin of a point reaches `WIDEST` at 50 pairs.
+    """
+    most = int(WIDEST / slow_margin(spec))
+    late = tuple(min(most, max(1, round(rate * spec.glitch))) for rate in slow)
+    return tuple(max(1, round(rate * spec.glitch)) for rate in rates) + late
+
+
+def slow_margin(spec: GateSpec) -> float:
+    """How much more often than A B may be late, as a share."""
+    return max(spec.margin, SLOW_MARGIN)
 
 
 def check(spec: GateSpec, rates: Sequence[float]) -> None:
@@ -168,17 +187,23 @@ def check(spec: GateSpec, rates: Sequence[float]) -> None:
 class Gate:
     """Evidence on every channel, pair by pair. Raises ValueError as `check` does.
 
-    `rates`: pairs per second, one per channel. `state` continues where another gate stopped, bit for bit; one
-    that was made for other settings starts the promotion afresh and keeps the alarm's guarantee (see above).
+    `rates`: pairs per second, one per channel; `slow`: the same of further channels that judge lateness. `state`
+    continues where another gate stopped, bit for bit; one that was made for other settings starts the promotion afresh
+    and keeps the alarm's guarantee (see above).
     """
 
-    def __init__(self, spec: GateSpec, rates: Sequence[float], state: GateState | None = None) -> None:
+    def __init__(
+        self, spec: GateSpec, rates: Sequence[float], state: GateState | None = None, slow: Sequence[float] = ()
+    ) -> None:
         check(spec, rates)
-        self.spec = spec
-        self.sizes = sizes_of(spec, rates)
-        channels = _adopted(spec, self.sizes, state) if state else _fresh(spec, self.sizes)
+        self.spec, self.slow = spec, len(slow)
+        self.sizes = sizes_of(spec, rates, slow)
+        empty = _fresh(spec, self.sizes, self.slow)
+        channels = _adopted(spec, empty, state) if state else empty.channels
+        margins = _margins(spec, len(rates), self.slow)
         self.channels = tuple(
-            _Channel(spec, size, len(rates), one) for size, one in zip(self.sizes, channels, strict=True)
+            _Channel(spec, margin, size, len(margins), one)
+            for margin, size, one in zip(margins, self.sizes, channels, strict=True)
         )
 
     def stage(self) -> None:
@@ -205,6 +230,12 @@ class Gate:
         return self.alarm >= self.alarm_at
 
     @property
+    def late(self) -> bool:
+        """What alarms is that B is late: no channel of failures would do so by itself."""
+        means = [channel.alarm.mean for channel in self.channels]
+        return self.alarmed and max(means[: len(means) - self.slow]) < self.alarm_at
+
+    @property
     def promote(self) -> float:
         """Evidence, on the channel that has least, that B is not worse by `promote_margin`; of this stage."""
         return min(channel.promotion.mean for channel in self.channels)
@@ -226,23 +257,30 @@ class Gate:
     def state(self) -> GateState:
         """All of it; cheap, and free of any reference to this gate."""
         channels = tuple(channel.state() for channel in self.channels)
-        return GateState(self.spec.margin, self.spec.promote_margin, self.sizes, channels)
+        return GateState(self.spec.margin, self.spec.promote_margin, self.sizes, channels, self.slow)
 
 
-def _fresh(spec: GateSpec, sizes: tuple[int, ...], units: int = 0, starts: int = 0) -> tuple[ChannelState, ...]:
+def _margins(spec: GateSpec, failing: int, slow: int) -> tuple[float, ...]:
+    return (spec.margin,) * failing + (slow_margin(spec),) * slow
+
+
+def _fresh(spec: GateSpec, sizes: tuple[int, ...], slow: int, units: int = 0, starts: int = 0) -> GateState:
     """Channels without evidence, of whose alarm weight `units` and `starts` are spent."""
     promotion = ProcessState(nothing(promotion_table(spec.promote_margin)))
-    return tuple(
-        ChannelState(ProcessState(nothing(alarm_table(spec.margin, size)), units, starts), promotion) for size in sizes
+    channels = tuple(
+        ChannelState(ProcessState(nothing(alarm_table(margin, size)), units, starts), promotion)
+        for margin, size in zip(_margins(spec, len(sizes) - slow, slow), sizes, strict=True)
     )
+    return GateState(spec.margin, spec.promote_margin, sizes, channels, slow)
 
 
-def _adopted(spec: GateSpec, sizes: tuple[int, ...], state: GateState) -> tuple[ChannelState, ...]:
+def _adopted(spec: GateSpec, empty: GateState, state: GateState) -> tuple[ChannelState, ...]:
     """What of `state` still answers the questions of `spec`; spent weight stays spent in any case."""
     units = max(channel.alarm.units for channel in state.channels)
     starts = max(channel.alarm.starts for channel in state.channels)
-    fresh = _fresh(spec, sizes, units, starts)
-    if (state.margin, state.sizes) != (spec.margin, sizes) or _widths(state.channels) != _widths(fresh):
+    fresh = _fresh(spec, empty.sizes, empty.slow, units, starts).channels
+    same = (state.margin, state.sizes, state.slow) == (empty.margin, empty.sizes, empty.slow)
+    if not same or _widths(state.channels) != _widths(fresh):
         return fresh
     if state.promote_margin == spec.promote_margin:
         return state.channels

@@ -74,13 +74,15 @@ class Tally:
 
     def __init__(self, parts: Parts, state: State) -> None:
         spec, seen = state.soft.gate, state.seen
-        rates = [state.soft.probes[channel.probe].rate for channel in parts.channels]
+        probes = [state.soft.probes[channel.probe] for channel in parts.channels]
+        late = [number for number, probe in enumerate(probes) if probe.slow]
+        self._late = {number: (len(probes) + place, probes[number].slow) for place, number in enumerate(late)}
         self._parts, self._state, self._proven = parts, state, state.proven
-        self._gate = Gate(spec, rates, seen.gate)
+        self._gate = Gate(spec, [one.rate for one in probes], seen.gate, [probes[number].rate for number in late])
         self._fresh = seen.stage != state.stage
         if self._fresh:
             self._gate.stage()
-        self._runs: list[list[str]] = [[] for _ in parts.channels]
+        self._runs: list[list[str]] = [[] for _ in (*probes, *late)]
         self._counts = {name: {"ok": 0, "failed": 0, "own": 0} for name in SIDES}
         self._why = {"a": seen.a.why, "b": seen.b.why}
         self._controls = [0, 0]
@@ -94,11 +96,17 @@ class Tally:
         before = self._turned
         self._side("a", sample.channel, sample.a)
         self._side("b", sample.channel, sample.b)
-        self._runs[sample.channel].append("oabx"[(not sample.a.ok) + 2 * (not sample.b.ok)])
-        if self._proven:
-            self._gate.pair(sample.channel, not sample.a.ok, not sample.b.ok)
+        self._pair(sample.channel, not sample.a.ok, not sample.b.ok)
+        if sample.channel in self._late:
+            channel, slow = self._late[sample.channel]
+            self._pair(channel, *(not one.ok or one.seconds > slow for one in (sample.a, sample.b)))
         self._turned = self._turning()
         return self._turned != before
+
+    def _pair(self, channel: int, a_failed: bool, b_failed: bool) -> None:
+        self._runs[channel].append("oabx"[a_failed + 2 * b_failed])
+        if self._proven:
+            self._gate.pair(channel, a_failed, b_failed)
 
     def _side(self, name: SideName, channel: int, result: Result) -> None:
         if name == "a" or self._proven or self._state.back:  # what B failed before it stood is no verdict on it
@@ -128,6 +136,7 @@ class Tally:
             "gate": self._gate.state(),
             "stage": self._state.stage,
             "alarm": self._gate.alarm,
+            "late": self._gate.late,
             "promote": self._gate.promote,
             "pairs": self._gate.pairs,
             "run": self._parts.run,

@@ -266,7 +266,10 @@ class Side:
 
 @value
 class Probe:
-    """One `probe:` entry. `expect_status`: inclusive ranges; `rate`: pairs a second; `timeout` covers all of it."""
+    """One `probe:` entry. `expect_status`: inclusive ranges; `rate`: pairs a second; `timeout` covers all of it.
+
+    An answer after more than `slow` seconds is evidence of its own; 0: lateness is not judged.
+    """
 
     url: str
     rate: float = 10.0
@@ -276,6 +279,7 @@ class Probe:
     expect_status: tuple[tuple[int, int], ...] = ((200, 399),)
     expect_body: str = ""
     ca: str = ""
+    slow: float = 0.0
 
 
 @value

@@ -108,14 +108,18 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
 
 def _probes(parts: Parts, config: Config) -> list[Finding]:
     failures: dict[str, str] = {}
+    late: set[str] = set()
     seen = {"a": 0}
 
     def sample(one: Sample) -> bool:
         match one:
             case PairSeen():
                 seen["a"] += 1
+                probe = config.soft.probes[parts.channels[one.channel].probe]
                 if not one.a.ok:
                     failures["A"] = one.a.why
+                elif 0 < probe.slow < one.a.seconds:
+                    late.add(probe.url)
             case ControlSeen():
                 if not one.ok:
                     failures[one.url] = one.why
@@ -129,5 +133,8 @@ def _probes(parts: Parts, config: Config) -> list[Finding]:
     found += [] if found else [Finding("ok", f"A answered {seen['a']} probes as expected")]
     if not config.soft.controls:
         found.append(Finding("hint", "no controls: name a site there, so that a blind prober is not taken for a bad B"))
-    slow = [probe.url for probe in config.soft.probes if probe.rate < 2]
-    return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in slow]
+    seldom = [probe.url for probe in config.soft.probes if probe.rate < 2]
+    found += [
+        Finding("hint", f"A answered {url} later than `slow`: so no stage passes; raise it") for url in sorted(late)
+    ]
+    return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in seldom]

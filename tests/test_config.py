@@ -450,7 +450,7 @@ REFUSED = [
     ("body: ok", "body: ''", "34: probe: expect: body: '' is empty or not printable"),
     ("/etc/haproxy/haproxy.cfg", "''", "6: a: config: an empty or unprintable path; name a file"),
     ("server: 192.0.2.53", "server: a b", "19: dns: server: 'a b' is no host name; write one like ns1.example.com"),
-    ("rate: 10", "slow: 500ms", "32: probe: slow is not in this version"),
+    ("rate: 10", "slow: 2s", "32: probe: slow is not below timeout (2 s), so nothing is ever only late; lower it"),
     ("rate: 10", "rate: 0", "32: probe: rate: '0' is no rate"),
     (
         "rate: 10",

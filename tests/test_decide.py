@@ -104,6 +104,12 @@ def test_an_alarm_turns_back_only_to_an_a_that_is_proven_good(a: Verdict) -> Non
     assert cause(decide(state)) == {"ok": "back", "bad": "a-bad", "unknown": "too-little"}[a]
 
 
+@pytest.mark.parametrize(("late", "how"), [(False, "fails"), (True, "is later than `slow`")])
+def test_an_alarm_says_what_b_does(late: bool, how: str) -> None:
+    turned = decide(at(SOAK, look={"alarm": 100.0, "late": late}))
+    assert turned == Note(TurnedBack("gate", f"B {how} more often than A (evidence 100, alarm at 100)"))
+
+
 def test_an_alarm_while_both_are_bad_is_a_shared_cause() -> None:
     assert cause(decide(at(SOAK, look={"a": side("bad"), "b": side("bad"), "alarm": 1e6}))) == "both"
 

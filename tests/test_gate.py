@@ -35,6 +35,52 @@ def test_a_new_stage_sees_a_dead_b_almost_as_soon_as_the_first() -> None:
     assert until(gate, B_FAILED, lambda gate: gate.alarmed) == 7
 
 
+def test_a_b_that_is_late_alarms_by_its_own_channel_and_a_shared_lateness_never() -> None:
+    gate = Gate(BUCKETS, [10.0], slow=[10.0])
+    for _ in range(200):
+        gate.pair(0, False, False)
+        gate.pair(1, True, True)
+    assert (gate.alarmed, gate.late, gate.passed) == (False, False, False)
+    for _ in range(200):
+        gate.pair(0, False, False)
+        gate.pair(1, False, True)
+    assert (gate.alarmed, gate.late) == (True, True)
+
+
+def test_a_b_that_fails_is_not_called_late() -> None:
+    gate = Gate(BUCKETS, [10.0], slow=[10.0])
+    for _ in range(200):
+        gate.pair(0, False, True)
+        gate.pair(1, False, True)
+    assert (gate.alarmed, gate.late) == (True, False)
+
+
+def test_b_may_be_late_a_point_more_often_than_a() -> None:
+    """The same outcomes alarm where they are failures (margin 0.2 %)."""
+    failing, late = Gate(PAIRS, [10.0]), Gate(PAIRS, [10.0], slow=[10.0])
+    for number in range(4_000):
+        failing.pair(0, False, number % 100 == 99)
+        late.pair(0, False, False)
+        late.pair(1, False, number % 100 == 99)
+    assert failing.alarmed
+    assert late.alarm < 1
+
+
+def test_a_bucket_of_lateness_is_cut_where_its_margin_leaves_no_room() -> None:
+    assert Gate(BUCKETS, [100.0], slow=[100.0, 10.0]).sizes == (100, 50, 10)
+
+
+def test_a_state_made_for_failures_is_not_taken_for_one_of_lateness() -> None:
+    two = Gate(BUCKETS, [10.0, 10.0])
+    feed(two, B_FAILED, 30)
+    assert two.alarm > 1
+    assert Gate(BUCKETS, [10.0], two.state(), [10.0]).alarm == 0
+    late = Gate(BUCKETS, [10.0], slow=[10.0])
+    late.pair(1, False, True)
+    again = spoken(late.state())
+    assert Gate(BUCKETS, [10.0], again, [10.0]).state() == again
+
+
 def test_failures_that_both_share_never_alarm() -> None:
     gate = Gate(BUCKETS, [10.0])
     feed(gate, BOTH, 1_000)

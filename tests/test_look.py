@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from states import NAME, PLAN, at, clock, known_at, side
+from states import NAME, PLAN, at, clock, known_at, side, soft
 
 from lbmigrate.errors import Unreachable
 from lbmigrate.events import Search
 from lbmigrate.lab.virtual import START, Faults, World, parts
-from lbmigrate.look import AWAITED, look
-from lbmigrate.model import Served
+from lbmigrate.look import AWAITED, Tally, look
+from lbmigrate.model import PairSeen, Probe, Result, Served
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Soak, Step
 from lbmigrate.spec import Bound
@@ -75,6 +75,24 @@ def test_where_nothing_is_awaited_the_servers_are_asked_once_a_second() -> None:
     made.zones = (zone,)  # type: ignore[assignment]
     look(made, at(Soak(50), at=START, claimed=(), look={"at": START}), START + 10, lambda: False)
     assert zone.asked == [START + second for second in range(10)]
+
+
+# ---------------------------------------------------------------- lateness
+
+
+@pytest.mark.parametrize(("slow", "alarms"), [(0.0, False), (0.5, True), (2.0, False)])
+def test_a_b_that_answers_late_is_seen_where_the_probe_says_what_is_late(slow: float, alarms: bool) -> None:
+    world = World(1, known_at(50), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    made.zones = (Follows(world, START),)  # type: ignore[assignment]
+    fine = Result(True, True, 200, "", 0.01)
+    probes = soft(probes=(Probe("http://www.example.com/", rate=5.0, slow=slow),))
+    watching = Tally(made, at(Soak(50), at=START, claimed=(), soft=probes, look={"at": START}))
+    for _ in range(100):
+        watching.sample(PairSeen(0, fine, replace(fine, seconds=1.0)))
+    sums = watching.sums(20.0)
+    assert (sums["alarm"] >= 100, sums["late"]) == (alarms, alarms)  # type: ignore[operator]
+    assert watching.outcomes() == (("o100", "b100") if alarms else ("o100", "o100") if slow else ("o100",))
 
 
 # ---------------------------------------------------------------- what else ends at A

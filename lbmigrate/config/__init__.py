@@ -211,7 +211,7 @@ def _stage(stage: int | Table) -> Stage:
 
 
 def _probe(probe: Table, beside: str) -> Probe:
-    given = _given(probe, "rate", "timeout", "method")
+    given = _given(probe, "rate", "timeout", "method", "slow")
     expect = probe.get("expect")
     if expect and "status" in expect:
         given["expect_status"] = expect.get("status")

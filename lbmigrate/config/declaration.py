@@ -168,7 +168,9 @@ PROBE = Map(
         "ca": Field(PATH, "a file of CA certificates; default: the system's"),
         "method": Field(Word(values.method, {"enum": ["GET", "HEAD", "OPTIONS"]}), "default GET"),
         "headers": Field(MapOf(Word(str, {"type": "string"})), "further headers"),
-        "slow": Field(SOME_TIME, "an answer slower than this counts as an event of its own"),
+        "slow": Field(
+            SOME_TIME, "B may answer later than this a point more often than A (or `gate: margin`); default: not judged"
+        ),
     }
 )
 

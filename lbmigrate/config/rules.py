@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from lbmigrate.config import hosts, values
 from lbmigrate.config.kinds import Read, Table
+from lbmigrate.model import Probe
 from lbmigrate.spec import GateSpec, Retire
 
 Finding = tuple[int, str]
@@ -48,7 +49,7 @@ MAX_BUCKET_MARGIN = 0.5  # gate.md rule 1: above it a bucket cannot tell a bad B
 
 def findings(file: Table, beside: str) -> list[Finding]:
     """Everything that is wrong between the keys; empty when the file can be used."""
-    found = [*_later(file), *_stages(file), *_buckets(file), *_headers(file), *_retire(file)]
+    found = [*_later(file), *_stages(file), *_buckets(file), *_slow(file), *_headers(file), *_retire(file)]
     for side in ("a", "b"):
         found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
     for entry in file.all("dns"):
@@ -69,9 +70,6 @@ def _later(file: Table) -> Iterator[Finding]:
     gate = file.get("gate")
     if gate and gate.get("metrics"):
         yield gate.at("metrics"), _absent("gate: metrics", "leave the list empty")
-    for probe in file.all("probe"):
-        if "slow" in probe:
-            yield probe.at("slow"), _absent("probe: slow", "remove the key")
 
 
 def _side(side: Table) -> Iterator[Finding]:
@@ -128,6 +126,14 @@ def _buckets(file: Table) -> Iterator[Finding]:
                 f"gate: a bucket of {pairs} pairs (rate {rate:g} × glitch {glitch:g}s) with margin {margin:.3%} tells "
                 f"nothing: pairs × margin is above {MAX_BUCKET_MARGIN:g}; lower rate, glitch or margin",
             )
+
+
+def _slow(file: Table) -> Iterator[Finding]:
+    for probe in file.all("probe"):
+        timeout = probe.get("timeout", Probe("").timeout)
+        if probe.get("slow", 0.0) >= timeout:
+            why = f"not below timeout ({timeout:g} s), so nothing is ever only late; lower it"
+            yield probe.at("slow"), f"probe: slow is {why}"
 
 
 def _retire(file: Table) -> Iterator[Finding]:
