@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+import dns.message
 import dns.name
+import dns.rdatatype
 import pytest
 from states import A, B, bound, held, rrset
 
@@ -101,7 +103,12 @@ def test_a_batch_that_outgrew_its_message_goes_out_in_parts() -> None:
     made = parts(ZONE, was, will, 40_000)
     assert len(made) == 2
     assert max(map(len, made)) <= 40_000
-    assert parts(ZONE, replace(was, soa="a. b. 1 2 3 4 5"), will, 40_000)[1:] == [], "a claim is one message or none"
+    soa = "a. b. 1 2 3 4 5"
+    guarded = parts(ZONE, replace(was, soa=soa), will, 40_000)
+    required = [dns.message.from_wire(one.to_wire()).sections[1] for one in guarded]
+    assert [any(rrset.rdtype == dns.rdatatype.SOA for rrset in each) for each in required] == [True, False]
+    bare = Records(tuple(replace(one, fence=None) for one in was.held), soa)
+    assert len(parts(ZONE, bare, will, 40_000)) == 1, "a claim is one message or none"
 
 
 def test_a_name_that_no_message_holds_is_a_batch_of_its_own() -> None:

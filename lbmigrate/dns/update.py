@@ -140,11 +140,15 @@ def parts(zone: dns.name.Name, old: Records, new: Records, room: int, probed: bo
     """The message as `build` makes it, or where it outgrows `room` bytes several, each of some of the names.
 
     A batch is planned to fit one; it no longer does when it overwrites more than was planned for. Only the first can
-    require the SOA, which that then changes. Raises Refused.
+    require the SOA, which that then changes. So a claim, of names without a fence, is one message or none. Raises
+    Refused.
     """
     whole = build(zone, old, new, probed)
     count = len(old.held)
-    if len(whole) <= room or count == 1:
+    claim = old.soa is not None and all(
+        was.fence is None and will.fence for was, will in zip(old.held, new.held, strict=True)
+    )
+    if len(whole) <= room or count == 1 or claim:
         return [whole]
     halves = ((slice(0, count // 2), old.soa), (slice(count // 2, count), None))
     return [
