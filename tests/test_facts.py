@@ -15,6 +15,7 @@ from lbmigrate.facts import (
     idle,
     idle_at,
     lagging,
+    odd_ttls,
     present,
     serve_limit,
     turned,
@@ -200,3 +201,11 @@ def test_ttls_alone_make_no_difference() -> None:
     assert alike(one, one)
     assert alike(one, holding(*BOTH, ttl=5))
     assert not alike(holding(*BOTH), holding(*BOTH, number=8))
+
+
+def test_a_ttl_that_somebody_edited_is_told_with_its_rrset() -> None:
+    state = at(Soak(50))
+    now = known_at(50)
+    edited = tuple(replace(one, rrsets=tuple(replace(r, ttl=r.ttl + 1) for r in one.rrsets)) for one in now)
+    assert odd_ttls(state, now) == []
+    assert odd_ttls(state, edited) == [((*one.key, r.rtype), r.ttl) for one in edited for r in one.rrsets]
