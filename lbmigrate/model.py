@@ -122,9 +122,7 @@ class Unknown:
 
 
 Outcome = Applied | NotApplied | Unknown
-Then = (
-    Callable[[], tuple[Records, Records]] | None
-)  # makes the `old` and the `new` of the swap that is likely to follow
+Then = Callable[[], tuple[Records, Records]] | None  # makes `old` and `new` of the swap that is likely to follow
 
 
 @value

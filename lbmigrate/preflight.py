@@ -108,7 +108,7 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
 
 def _probes(parts: Parts, config: Config) -> list[Finding]:
     failures: dict[str, str] = {}
-    late: set[str] = set()
+    late: dict[str, int] = {}
     seen = {"a": 0}
 
     def sample(one: Sample) -> bool:
@@ -119,7 +119,7 @@ def _probes(parts: Parts, config: Config) -> list[Finding]:
                 if not one.a.ok:
                     failures["A"] = one.a.why
                 elif 0 < probe.slow < one.a.seconds:
-                    late.add(probe.url)
+                    late[probe.url] = late.get(probe.url, 0) + 1
             case ControlSeen():
                 if not one.ok:
                     failures[one.url] = one.why
@@ -134,7 +134,6 @@ def _probes(parts: Parts, config: Config) -> list[Finding]:
     if not config.soft.controls:
         found.append(Finding("hint", "no controls: name a site there, so that a blind prober is not taken for a bad B"))
     seldom = [probe.url for probe in config.soft.probes if probe.rate < 2]
-    found += [
-        Finding("hint", f"A answered {url} later than `slow`: so no stage passes; raise it") for url in sorted(late)
-    ]
+    for url, count in late.items():
+        found.append(Finding("hint", f"{url}: A was {count} times later than `slow`: raise it, or stages take long"))
     return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in seldom]

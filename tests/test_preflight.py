@@ -1,15 +1,18 @@
-"""What `check` and `start` say of the host that aliases and services will point to."""
+"""What `check` and `start` say of the host that aliases and services will point to, and of how A answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 import pytest
 from servers import HOST, KEY, ZONE, Server, embedded
+from states import PLAN, soft
 
 from lbmigrate.assemble import target
 from lbmigrate.dns.rfc2136 import Rfc2136
-from lbmigrate.model import Side
-from lbmigrate.spec import Bound, Dns, Stage, Tsig
+from lbmigrate.lab.virtual import Faults, World, parts
+from lbmigrate.model import PairSeen, Probe, Result, Sample, Side
+from lbmigrate.preflight import Finding, _probes
+from lbmigrate.spec import Bound, Config, Dns, Stage, Tsig
 
 HOSTS = "\nlb-b A 192.0.2.20\nlb-b AAAA 2001:db8::20\nlb-c A 192.0.2.20\n"
 
@@ -40,3 +43,32 @@ def test_the_host_that_names_will_point_to_must_lead_to_b(
     with closing(Rfc2136(entry, 2.0, 2.0)) as zone:
         found = target(bound, (zone,))
     assert (found[0], what in found[1]) == (fit, True), found
+
+
+class Takes:
+    """A prober whose answers of A take these seconds."""
+
+    def __init__(self, *seconds: float) -> None:
+        self._seconds = seconds
+
+    def start(self, _: float, seen: Callable[[Sample], bool]) -> "Takes":
+        for one in self._seconds:
+            answer = Result(True, True, 200, "", one)
+            seen(PairSeen(0, answer, answer))
+        return self
+
+    def wait(self, _: float) -> bool:
+        return True
+
+    def stop(self) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize(("slow", "hints"), [(0.0, 0), (0.2, 1), (2.0, 0)])
+def test_an_a_that_is_late_by_the_configs_own_word_is_told(slow: float, hints: int) -> None:
+    url = "http://www.example.com/"
+    made = parts(World(1, (), Faults()), ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    made.prober = Takes(0.1, 0.5, 1.0)  # type: ignore[assignment]
+    config = Config("", PLAN.bound, soft(probes=(Probe(url, slow=slow),), controls=("http://c.test/",)), "")
+    told = Finding("hint", f"{url}: A was 2 times later than `slow`: raise it, or stages take long")
+    assert _probes(made, config) == [Finding("ok", "A answered 3 probes as expected"), *[told] * hints]
