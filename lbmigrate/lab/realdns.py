@@ -162,11 +162,13 @@ class Notifier:
         self._to = (ADDRESS, secondary)
         self._lag = lag
         self._ended = threading.Event()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((ADDRESS, 0))
-        self._socket.settimeout(POLL_SECONDS)
-        self.port = int(self._socket.getsockname()[1])
-        self._listener = socket.create_server((ADDRESS, self.port))
+        self.port = freeport(ADDRESS)  # one number for both: TCP may lack what the kernel gives for UDP
+        with contextlib.ExitStack() as opened:
+            self._socket = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            self._socket.bind((ADDRESS, self.port))
+            self._socket.settimeout(POLL_SECONDS)
+            self._listener = socket.create_server((ADDRESS, self.port))
+            opened.pop_all()
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
         threading.Thread(target=self._listen, name="notifier over TCP", daemon=True).start()
