@@ -4,9 +4,11 @@ Only what was surely not done is tried again here; botocore itself sends every c
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import botocore.loaders  # type: ignore[import-untyped]
+import botocore.session  # type: ignore[import-untyped]
 import tenacity
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import (  # type: ignore[import-untyped]
@@ -41,9 +43,18 @@ class Reach:
 
 def client(service: str, reach: Reach, timeout: float) -> Any:
     """A client that sends each call once; `timeout` in seconds. Raises what botocore does for a wrong profile."""
-    session = boto3.session.Session(profile_name=reach.profile or None, region_name=reach.region or None)
+    session = botocore.session.Session(profile=reach.profile or None)
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     once = Config(retries={"total_max_attempts": 1}, connect_timeout=timeout, read_timeout=timeout)
-    return session.client(service, endpoint_url=reach.endpoint or None, config=once)
+    return session.create_client(
+        service, region_name=reach.region or None, endpoint_url=reach.endpoint or None, config=once
+    )
+
+
+@cache
+def _loader(path: str | None) -> Any:
+    """The descriptions of the services, read once: reading them is most of what a client costs."""
+    return botocore.loaders.create_loader(path)
 
 
 def once(made: Any, call: str, given: Mapping[str, Any]) -> Any:

@@ -70,7 +70,7 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 def test_an_unknown_driver_names_those_that_are_known() -> None:
-    with pytest.raises(Refused, match="side b: driver 'nginz' is not known; known are external, haproxy"):
+    with pytest.raises(Refused, match="side b: driver 'nginz' is not known; known are elbv2, external, haproxy"):
         make(Side("nginz", ()), "b")
 
 

@@ -8,6 +8,7 @@ from lbmigrate.model import Balancer, Side
 
 DRIVERS = {
     "haproxy": ("lbmigrate.balancers.haproxy", "Haproxy"),
+    "elbv2": ("lbmigrate.balancers.elbv2", "make"),
     "external": ("lbmigrate.balancers.external", "External"),
 }
 

@@ -1,0 +1,18 @@
+"""The driver for Elastic Load Balancing (elbv2): Application and Network Load Balancers, read whole and made again.
+
+api: the calls and their errors · reading: a balancer with all that belongs to it, as a document · copying: the requests
+that make the same again · building: B from A's document · guarding: A meanwhile · removing: B on the way back, A at the
+end · marks: the tags by which ours is told from others' · side: `model.Balancer` over these
+"""
+
+from lbmigrate.errors import Failed
+from lbmigrate.model import Balancer, Side
+
+
+def make(side: Side) -> Balancer:
+    """The driver of one side; nothing is connected yet. Raises Failed without boto3."""
+    try:
+        from lbmigrate.balancers.elbv2.side import Elbv2
+    except ImportError as wrong:
+        raise Failed(f"a side with driver elbv2: {wrong}; install it: pip install 'lbmigrate[elbv2]'") from wrong
+    return Elbv2(side)

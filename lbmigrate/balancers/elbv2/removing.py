@@ -1,0 +1,60 @@
+"""B taken down on the way back, A retired at the end: only what the marks name, the balancer before its groups.
+
+AWS takes the deletion of what is gone already for done; so a run after a kill finds what is left by its marks.
+"""
+
+from lbmigrate.balancers.elbv2 import guarding, marks, reading
+from lbmigrate.balancers.elbv2.api import Api, Thing, listed
+from lbmigrate.errors import Denied, Refused
+
+
+def take_down(api: Api, name: str, migration: str) -> None:
+    """B and all that we made for it; A as it was before. What is not ours stays. Raises Denied, Unreachable."""
+    there = reading.find(api, name)
+    if there is not None:
+        tags = api.tags([there["LoadBalancerArn"]])[there["LoadBalancerArn"]]
+        if marks.ours(tags, migration):
+            guarding.release(api, tags[marks.OF], migration)
+            groups = [one["TargetGroupArn"] for one in reading.groups_of(api, there["LoadBalancerArn"])]
+            _delete(api, there, groups, marks.MIGRATION, migration)
+    _leftovers(api, marks.MIGRATION, migration)
+
+
+def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
+    """A and the groups that only it used. Raises Refused (not the one that was replaced), Denied, Unreachable."""
+    if there is not None:
+        arn = there["LoadBalancerArn"]
+        tags = api.tags([arn])[arn]
+        if tags.get(marks.RETIRING) != migration:
+            raise Refused(
+                f"{about}: it does not carry the mark of {migration}, so it is not the one that was replaced;"
+                " see to it by hand"
+            )
+        if tags.get(marks.PROTECTED) == "true" and guarding.protected(api, arn) == "true":
+            raise Denied(f"{about}: it was protected from deletion before; take that off, or set `retire: keep: true`")
+        guarding.hand_over(api, tags, migration)
+        groups = [one["TargetGroupArn"] for one in reading.groups_of(api, arn)]
+        unmarked = [one for one, held in api.tags(groups).items() if held.get(marks.RETIRING) != migration]
+        if unmarked:
+            api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
+        _delete(api, there, groups, marks.RETIRING, migration)
+    _leftovers(api, marks.RETIRING, migration)
+
+
+def _delete(api: Api, balancer: Thing, groups: list[str], key: str, migration: str) -> None:
+    """A balancer, then its groups as far as they carry the mark."""
+    arn = balancer["LoadBalancerArn"]
+    marked = [one for one, tags in api.tags(groups).items() if tags.get(key) == migration]
+    guarding.protect(api, arn, "false")
+    api.do("delete_load_balancer", LoadBalancerArn=arn)
+    for one in marked:
+        api.do("delete_target_group", TargetGroupArn=one)
+
+
+def _leftovers(api: Api, key: str, migration: str) -> None:
+    """Groups with the mark that no balancer uses: what a kill left."""
+    every = api.every("describe_target_groups", "TargetGroups")
+    idle = [one["TargetGroupArn"] for one in every if not one.get("LoadBalancerArns")]
+    for arn, tags in api.tags(idle).items():
+        if tags.get(key) == migration:
+            api.do("delete_target_group", TargetGroupArn=arn)

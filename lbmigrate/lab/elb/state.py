@@ -1,0 +1,113 @@
+"""What one account holds, and how it comes about: balancers that are provisioned, targets that get healthy or drain."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lbmigrate.lab.elb.wire import ApiError
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+ARN = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
+Thing = dict[str, Any]  # as boto3 has it
+
+
+@dataclass
+class Delays:
+    """Seconds on the laboratory's clock."""
+
+    provision: float = 0.0
+    healthy: float = 0.0
+    drain: float = 0.0
+
+
+@dataclass
+class Faults:
+    """What goes wrong: so many answers refused as too many, the answer to what was written lost, calls forbidden."""
+
+    throttle: int = 0
+    lose: bool = False
+    deny: tuple[str, ...] = ()
+
+
+@dataclass
+class World:
+    """An account. `calls`: every call that was answered, in order; `clock`: seconds.
+
+    `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation.
+    """
+
+    clock: Callable[[], float]
+    subnets: dict[str, Thing] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    acls: set[str] = field(default_factory=set)
+    delays: Delays = field(default_factory=Delays)
+    faults: Faults = field(default_factory=Faults)
+    sick: set[str] = field(default_factory=set)
+    invocable: set[str] = field(default_factory=set)
+    balancers: dict[str, Thing] = field(default_factory=dict)
+    listeners: dict[str, Thing] = field(default_factory=dict)
+    rules: dict[str, Thing] = field(default_factory=dict)
+    groups: dict[str, Thing] = field(default_factory=dict)
+    targets: dict[str, dict[tuple[str, int], Thing]] = field(default_factory=dict)
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    guarded: dict[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def fresh(self) -> str:
+        """Sixteen hexadecimal digits that were never there before."""
+        return f"{next(self.numbers):016x}"
+
+    def one(self, what: str, arn: str) -> Thing:
+        """A balancer, listener, rule or group by its ARN. Raises ApiError."""
+        kinds = {"LoadBalancer": self.balancers, "Listener": self.listeners, "Rule": self.rules,
+                 "TargetGroup": self.groups}  # fmt: skip
+        if arn not in kinds[what]:
+            raise ApiError(f"{what}NotFound", f"One or more {what} not found: {arn}")
+        return kinds[what][arn]
+
+    def used(self, group: str) -> list[str]:
+        """The ARNs of the balancers whose listeners or rules name a group."""
+        owners = [(one["LoadBalancerArn"], one["DefaultActions"]) for one in self.listeners.values()]
+        owners += [(self.listeners[one["_listener"]]["LoadBalancerArn"], one["Actions"]) for one in self.rules.values()]
+        return sorted({arn for arn, actions in owners if group in groups_of(actions)})
+
+    def seen(self, balancer: Thing) -> Thing:
+        """A balancer as it is described now."""
+        state = "provisioning" if self.clock() < balancer["CreatedTime"] + self.delays.provision else "active"
+        return {**shown(balancer), "State": {"Code": state}}
+
+    def health(self, group: str) -> list[Thing]:
+        """The targets of a group and how they are; those that have drained are forgotten."""
+        now, mine = self.clock(), self.targets[group]
+        for key in [key for key, one in mine.items() if one["left"] is not None and now >= one["left"]]:
+            del mine[key]
+        return [{"Target": one["target"], "TargetHealth": self._health(group, one, now)} for one in mine.values()]
+
+    def _health(self, group: str, one: Thing, now: float) -> Thing:
+        if one["left"] is not None:
+            return {"State": "draining", "Reason": "Target.DeregistrationInProgress"}
+        if not self.used(group):
+            return {"State": "unused", "Reason": "Target.NotInUse"}
+        if self.groups[group].get("HealthCheckEnabled") is False:
+            return {"State": "unavailable", "Reason": "Target.HealthCheckDisabled"}
+        if now < one["since"] + self.delays.healthy:
+            return {"State": "initial", "Reason": "Elb.InitialHealthChecking"}
+        if one["target"]["Id"] in self.sick:
+            return {"State": "unhealthy", "Reason": "Target.FailedHealthChecks"}
+        return {"State": "healthy"}
+
+
+def shown(thing: Thing) -> Thing:
+    """A thing without what only the laboratory keeps of it."""
+    return {key: one for key, one in thing.items() if not key.startswith("_")}
+
+
+def groups_of(actions: list[Thing]) -> set[str]:
+    """The ARNs of the groups that actions forward to."""
+    found = {one["TargetGroupArn"] for one in actions if "TargetGroupArn" in one}
+    return found | {
+        g["TargetGroupArn"] for one in actions for g in one.get("ForwardConfig", {}).get("TargetGroups", ())
+    }
