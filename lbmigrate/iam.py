@@ -1,19 +1,97 @@
-"""The least that AWS must allow for a zone at Route 53: an IAM policy that names its records, types and actions. Pure.
+"""The least that AWS must allow: IAM policies for a zone at Route 53 and for load balancers. Pure.
 
-A change batch is judged as a whole (developer guide, "Using IAM policy conditions for fine-grained access control"), so
-one statement has to hold every name and type of it: each of these types at each of these names. IAM cannot say less.
+A zone's names its records, types and actions. A change batch is judged as a whole (developer guide, "Using IAM policy
+conditions for fine-grained access control"), so one statement has to hold every name and type of it: each of these
+types at each of these names. IAM cannot say less.
+
+That for balancers names B and A, B's groups by the prefix of their names, and A's groups by the tag that marks them.
 """
 
 from collections.abc import Collection, Mapping
 
 from lbmigrate.errors import Refused
 from lbmigrate.fence import owner
-from lbmigrate.spec import Dns
+from lbmigrate.model import Side
+from lbmigrate.spec import Bound, Dns
 from lbmigrate.weighted import octal
 
 READS = ("route53:GetHostedZone", "route53:ListResourceRecordSets")
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+ELB = "elasticloadbalancing"
+TOLD = (  # what a balancer is read by; such calls cannot be narrowed to one
+    "ListenerAttributes", "ListenerCertificates", "Listeners", "LoadBalancerAttributes", "LoadBalancers", "Rules",
+    "Tags", "TargetGroupAttributes", "TargetGroups", "TargetHealth",
+)  # fmt: skip
+ASKED = (  # what AWS itself wants to look at when a balancer is made (ELB user guide, "API permissions")
+    "AccountAttributes", "Addresses", "Instances", "InternetGateways", "SecurityGroups", "Subnets", "Vpcs",
+)  # fmt: skip
+FOR_B = (
+    "AddListenerCertificates", "AddTags", "CreateListener", "CreateLoadBalancer", "CreateRule", "DeleteListener",
+    "DeleteLoadBalancer", "DeleteRule", "ModifyListener", "ModifyListenerAttributes", "ModifyLoadBalancerAttributes",
+    "ModifyRule", "RemoveListenerCertificates", "SetWebACL",
+)  # fmt: skip
+FOR_GROUPS = (
+    "AddTags", "CreateTargetGroup", "DeleteTargetGroup", "DeregisterTargets", "ModifyTargetGroup",
+    "ModifyTargetGroupAttributes", "RegisterTargets",
+)  # fmt: skip
+FOR_A = ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
+RETIRING = "lbmigrate:retiring"  # the tag of what a migration is to retire
+PREFIX = "lbm-"  # of the names of B's groups
+VERSION = "2012-10-17"  # of the policies' language
 Policy = dict[str, object]
+
+
+def balancers(bound: Bound, keep: bool) -> Policy:
+    """The document for sides with driver elbv2; with `keep` A is not deleted; B of another kind asks no more."""
+    sides = [side for side in (bound.a, bound.b) if side.place]
+    reads = [f"{ELB}:Describe{one}" for one in TOLD]
+    guarded = [_arn(side, f"loadbalancer/app/{_name(side)}/*") for side in sides]
+    acls = [*guarded, _arn(bound.a, "regional/webacl/*/*", "wafv2")]
+    statements = [_allow(reads, "*"), _allow(["wafv2:GetWebACLForResource"], acls)]
+    if bound.b.place:
+        statements += [*_made(bound.b, acls), *_replaced(bound, keep)]
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _made(b: Side, acls: list[str]) -> list[Policy]:
+    asked = [f"ec2:Describe{one}" for one in ASKED]
+    own = [_arn(b, f"{kind}/*/{_name(b)}/*") for kind in ("listener", "listener-rule", "loadbalancer")]
+    return [
+        _allow(["cognito-idp:DescribeUserPoolClient", *asked], "*"),
+        _allow(["wafv2:AssociateWebACL"], acls),
+        _allow(_elb(FOR_B), own),
+        _allow(_elb(FOR_GROUPS), _arn(b, f"targetgroup/{PREFIX}*/*")),
+    ]
+
+
+def _replaced(bound: Bound, keep: bool) -> list[Policy]:
+    """A is marked and protected, and put back so, or deleted with its groups, which are marked first."""
+    a, groups = _arn(bound.a, f"loadbalancer/*/{_name(bound.a)}/*"), _arn(bound.a, "targetgroup/*/*")
+    if keep:
+        return [_allow(_elb(FOR_A), a)]
+    only, marked = {"aws:TagKeys": RETIRING}, {f"aws:ResourceTag/{RETIRING}": bound.migration}
+    return [
+        _allow(_elb((*FOR_A, "DeleteLoadBalancer")), a),
+        {**_allow(_elb(["AddTags"]), groups), "Condition": {"ForAllValues:StringEquals": only}},
+        {**_allow(_elb(["DeleteTargetGroup"]), groups), "Condition": {"StringEquals": marked}},
+    ]
+
+
+def _name(side: Side) -> str:
+    return dict(side.place)["name"]
+
+
+def _allow(actions: Collection[str], resource: str | list[str]) -> Policy:
+    return {"Effect": "Allow", "Action": sorted(actions), "Resource": resource}
+
+
+def _elb(actions: Collection[str]) -> list[str]:
+    return [f"{ELB}:{one}" for one in actions]
+
+
+def _arn(side: Side, what: str, service: str = ELB) -> str:
+    region = dict(side.place).get("region", "")
+    return f"arn:{_partition(region)}:{service}:{region or '*'}:*:{what}"
 
 
 def policy(entry: Dns, names: Mapping[str, Collection[str]]) -> Policy:
@@ -32,7 +110,7 @@ def policy(entry: Dns, names: Mapping[str, Collection[str]]) -> Policy:
         {"Effect": "Allow", "Action": "route53:ChangeResourceRecordSets", "Resource": zone,
          "Condition": {"ForAllValues:StringEquals": only}},
     ]  # fmt: skip
-    return {"Version": "2012-10-17", "Statement": statements}
+    return {"Version": VERSION, "Statement": statements}
 
 
 def _partition(region: str) -> str:

@@ -257,7 +257,7 @@ class Side:
     commands: tuple[tuple[str, str], ...] = ()  # driver external: ("up", …), ("down", …), ("health", …)
     probes: tuple["Probe", ...] = ()
     alias_zone: str = ""
-    place: tuple[tuple[str, str], ...] = ()  # driver elbv2: ("side", "a" | "b"), ("migration", …), ("name", …) | …
+    place: tuple[tuple[str, str], ...] = ()  # driver elbv2: ("side", "a" | "b"), ("migration", …), ("name", …), …
 
 
 # ---------------------------------------------------------------- probes

@@ -15,6 +15,8 @@ from lbmigrate.render import some, ttl_of, weights
 from lbmigrate.spec import Config
 from lbmigrate.value import value
 
+ACCEPTED = "its configuration is accepted by the software itself"  # what `Balancer.check` says of B
+PROVEN = {"elbv2": "its name is free, and so are its addresses; AWS judges the rest when it is made"}
 PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the controls
 
 
@@ -103,7 +105,7 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
         found.append(
             Finding("hint", f"{config.bound.b.config} exists: start replaces it (a file not ours is kept beside)")
         )
-    return [*found, Finding("ok", f"B ({config.bound.b.driver}): its configuration is accepted by the software itself")]
+    return [*found, Finding("ok", f"B ({config.bound.b.driver}): {PROVEN.get(config.bound.b.driver, ACCEPTED)}")]
 
 
 def _probes(parts: Parts, config: Config) -> list[Finding]:

@@ -17,6 +17,8 @@ ACL = f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/acl/1"
 POOL = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/p"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
 MIGRATION = "web-2026"
+KEYS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_CONFIG_FILE": "/nonexistent"}  # fmt: skip
 HERS, HIS = ("203.0.113.1", "203.0.113.2"), ("203.0.113.3", "203.0.113.4")  # A's and B's Elastic IPs
 Thing = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from elbs import ACL, CERT, HERS, HIS, MIGRATION, Account, Hand, account, application, group, network, tagged
+from elbs import ACL, CERT, HERS, HIS, KEYS, MIGRATION, Account, Hand, account, application, group, network, tagged
 
 from lbmigrate.balancers.elbv2 import copying, marks
 from lbmigrate.errors import Denied, LbmigrateError, Refused, Unreachable
@@ -23,9 +23,8 @@ UNMADE = {"DeleteLoadBalancer": 1, "DeleteTargetGroup": 3, "ModifyLoadBalancerAt
 
 @pytest.fixture(autouse=True)
 def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for key, text in KEYS.items():
+        monkeypatch.setenv(key, text)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
 
 

@@ -1,10 +1,13 @@
-"""The IAM policy for a zone at Route 53: its records, types and actions, and nothing else."""
+"""The IAM policies: for a zone at Route 53 its records, types and actions; for load balancers A and B by name."""
+
+from typing import Any
 
 import pytest
 
 from lbmigrate.errors import Refused
-from lbmigrate.iam import policy
-from lbmigrate.spec import Dns
+from lbmigrate.iam import Policy, balancers, policy
+from lbmigrate.model import Side
+from lbmigrate.spec import Bound, Dns
 
 ENTRY = Dns("route53", "example.com.", zone_id="Z1")
 CHANGE = "route53:ChangeResourceRecordSets"
@@ -38,3 +41,41 @@ def test_other_partitions(region: str, partition: str) -> None:
 def test_without_the_zone_s_id_there_is_none() -> None:
     with pytest.raises(Refused, match="give zone_id"):
         policy(Dns("route53", "example.com."), {})
+
+
+# ---------------------------------------------------------------- load balancers
+
+
+def side(driver: str, *place: tuple[str, str]) -> Side:
+    return Side(driver, ("192.0.2.1",), place=place)
+
+
+A, B = side("elbv2", ("name", "a"), ("region", "cn-north-1")), side("elbv2", ("name", "b"), ("region", "cn-north-1"))
+ALB = "arn:aws-cn:elasticloadbalancing:cn-north-1:*:loadbalancer"
+
+
+def writes(found: Policy) -> list[dict[str, Any]]:
+    """The statements that allow more than to look."""
+    each: Any = found["Statement"]
+    return [one for one in each if not all(":Describe" in name or ":Get" in name for name in one["Action"])]
+
+
+def test_b_is_made_by_its_name_and_a_deleted_by_its_mark() -> None:
+    acl, b, groups, a, marked, gone = writes(balancers(Bound("m", (), A, B, (), ()), False))
+    webs = "arn:aws-cn:wafv2:cn-north-1:*:regional/webacl/*/*"
+    assert acl["Resource"] == [f"{ALB}/app/a/*", f"{ALB}/app/b/*", webs]
+    assert f"{ALB}/*/b/*" in b["Resource"]
+    assert all("/b/" in one for one in b["Resource"])
+    assert groups["Resource"].endswith(":targetgroup/lbm-*/*")
+    assert (a["Resource"], "elasticloadbalancing:DeleteLoadBalancer" in a["Action"]) == (f"{ALB}/*/a/*", True)
+    assert marked["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": "lbmigrate:retiring"}}
+    assert gone["Action"] == ["elasticloadbalancing:DeleteTargetGroup"]
+    assert gone["Condition"] == {"StringEquals": {"aws:ResourceTag/lbmigrate:retiring": "m"}}
+
+
+def test_what_is_kept_is_not_deleted_and_for_another_b_nothing_is_written() -> None:
+    *_, a = writes(balancers(Bound("m", (), A, B, (), ()), True))
+    assert a["Action"] == [
+        f"elasticloadbalancing:{one}" for one in ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
+    ]
+    assert writes(balancers(Bound("m", (), side("elbv2", ("name", "a")), side("external"), (), ()), True)) == []

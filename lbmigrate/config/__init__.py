@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lbmigrate.config.nodes import Entries
 
 JOURNAL = "sqlite:.lbmigrate/journal.db"
+Pairs = tuple[tuple[str, str], ...]
 
 
 def light(path: FilePath) -> tuple[str, str]:
@@ -121,8 +122,8 @@ def _bound(file: Table, beside: str) -> Bound:
     return Bound(
         migration=file.get("migration"),
         names=file.all("names") if _listed(file) else (),
-        a=_side(file.get("a"), beside),
-        b=_side(file.get("b"), beside),
+        a=_side(file.get("a"), _place(file, "a"), beside),
+        b=_side(file.get("b"), _place(file, "b"), beside),
         dns=tuple(_dns(entry, beside) for entry in file.all("dns")),
         stages=tuple(_stage(stage) for stage in file.all("stages")),
         ttl=file.get("ttl"),
@@ -145,11 +146,21 @@ def _given(table: Table, *keys: str) -> dict[str, Any]:
     return {key: table.get(key) for key in keys if key in table}
 
 
-def _side(side: Table, beside: str) -> Side:
+def _place(file: Table, side: str) -> Pairs:
+    """Where a load balancer at AWS is; B is reached as A is, where the file does not say otherwise."""
+    given, a = file.get(side), file.get("a")
+    if given.get("driver") != "elbv2":
+        return ()
+    found = [(key, given.get(key, a.get(key))) for key in ("name", "region", "profile", "endpoint")]
+    return (("side", side), ("migration", file.get("migration")), *[pair for pair in found if pair[1]])
+
+
+def _side(side: Table, place: Pairs, beside: str) -> Side:
     files: dict[str, Any] = {key: values.located(side.get(key), beside) for key in ("config", "socket") if key in side}
     return Side(
         driver=side.get("driver"),
         addresses=side.all("addresses"),
+        place=place,
         run=_run(side.get("run"), beside) if "run" in side else (),
         alias_zone=side.get("alias").get("zone_id") if "alias" in side else "",
         commands=tuple((key, side.get(key)) for key in ("up", "down", "health") if key in side),
@@ -158,7 +169,7 @@ def _side(side: Table, beside: str) -> Side:
     )
 
 
-def _run(run: Table, beside: str) -> tuple[tuple[str, str], ...]:
+def _run(run: Table, beside: str) -> Pairs:
     (kind,) = run.entries
     how = run.get(kind)
     if kind == "service":
@@ -168,7 +179,7 @@ def _run(run: Table, beside: str) -> tuple[tuple[str, str], ...]:
     return (("kind", kind), *_process(how, beside))
 
 
-def _process(how: Table, beside: str) -> tuple[tuple[str, str], ...]:
+def _process(how: Table, beside: str) -> Pairs:
     found = []
     if "binary" in how:
         found.append(("binary", values.binary(how.get("binary"), beside)))

@@ -73,7 +73,9 @@ SIDE = Map(
         "driver": Field(
             Choice("haproxy", "nginx", "envoy", "elbv2", "server", "external"), "which software this side is", True
         ),
-        "addresses": Field(ListOf(ADDRESS, 1), "the public addresses that DNS names, IPv4 and IPv6", True),
+        "addresses": Field(
+            ListOf(ADDRESS, 1), "the public addresses that DNS names, IPv4 and IPv6; every driver but elbv2 needs them"
+        ),
         "hostname": Field(DOMAIN, "what CNAME, SRV and alias records point to, where they do"),
         "alias": Field(
             Map({"zone_id": Field(TEXT, "the hosted zone that the name is in (CanonicalHostedZoneId)", True)}),
@@ -82,6 +84,11 @@ SIDE = Map(
         "config": Field(PATH, "the software's own configuration file; for b it is written by lbmigrate"),
         "socket": Field(PATH, "the software's admin socket"),
         "run": Field(RUN, "how it is started and stopped"),
+        "name": Field(TEXT, "driver elbv2: the load balancer's name; b's is made"),
+        "region": Field(TEXT, "driver elbv2: its region; b's is a's"),
+        "profile": Field(TEXT, "driver elbv2: the profile of the credentials; default for b: a's"),
+        "role": Field(TEXT, "driver elbv2: a role to assume"),
+        "endpoint": Field(URL, "driver elbv2: another endpoint; default for b: a's"),
         "host": Field(TEXT, "where it runs: ssh://USER@HOST; default: this machine"),
         "ports": Field(ListOf(PORT, 1), "driver server: the ports that are served"),
         "up": Field(TEXT, "driver external: a command that stands this side up"),

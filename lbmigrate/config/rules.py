@@ -13,8 +13,9 @@ SIDE_COMMON = {"driver", "addresses", "hostname", "alias", "host"}
 SIDE_KEYS = {
     "haproxy": SIDE_COMMON | {"config", "socket", "run"},
     "external": SIDE_COMMON | {"up", "down", "health"},
+    "elbv2": SIDE_COMMON | {"name", "region", "profile", "role", "endpoint"},
 }
-SIDE_NEEDS = {"haproxy": ("config", "socket"), "external": ()}
+SIDE_NEEDS = {"haproxy": ("addresses", "config", "socket"), "external": ("addresses",), "elbv2": ("name",)}
 DNS_KEYS = {
     "rfc2136": {
         "driver",
@@ -54,7 +55,7 @@ def findings(file: Table, beside: str) -> list[Finding]:
         found += [(line, f"{side}: {what}") for line, what in _side(file.get(side))]
     for entry in file.all("dns"):
         found += [(line, f"dns: {what}") for line, what in _entry(entry)]
-    found += [*_apart(file, beside), *_addresses(file), *_zones(file), *_shown(file), *_names(file)]
+    found += [*_apart(file, beside), *_hosted(file), *_addresses(file), *_zones(file), *_shown(file), *_names(file)]
     return found
 
 
@@ -75,7 +76,7 @@ def _later(file: Table) -> Iterator[Finding]:
 def _side(side: Table) -> Iterator[Finding]:
     driver = side.get("driver")
     if driver not in SIDE_KEYS:
-        yield side.at("driver"), _absent(f"driver {driver}", f"use {' or '.join(SIDE_KEYS)}")
+        yield side.at("driver"), _absent(f"driver {driver}", f"use one of {', '.join(SIDE_KEYS)}")
         return
     if "host" in side:
         yield side.at("host"), _absent("host", "remove the key: sides run on this machine")
@@ -84,6 +85,8 @@ def _side(side: Table) -> Iterator[Finding]:
     for key in SIDE_NEEDS[driver]:
         if key not in side:
             yield side.line, f"driver {driver} needs the key `{key}`; add it"
+    if "role" in side:
+        yield side.at("role"), _role()
     if (run := side.get("run")) and "container" in run:
         yield run.at("container"), _absent("run: container", "use process, service or command")
 
@@ -98,9 +101,13 @@ def _entry(entry: Table) -> Iterator[Finding]:
     if driver == "rfc2136" and "server" not in entry:
         yield entry.line, f"driver {driver} needs the key `server`, the primary that takes updates; add it"
     if "role" in entry:
-        yield entry.at("role"), _absent("role", "name it as role_arn in a profile, and give `profile`")
+        yield entry.at("role"), _role()
     if driver == "route53" and entry.get("scheme", "auto") != "auto":
         yield entry.at("scheme"), _absent("a scheme for driver route53", "remove the key: names have weighted sets")
+
+
+def _role() -> str:
+    return _absent("role", "name it as role_arn in a profile, and give `profile`")
 
 
 def _stages(file: Table) -> Iterator[Finding]:
@@ -163,10 +170,33 @@ def _apart(file: Table, beside: str) -> Iterator[Finding]:
                 yield b.at(key), f"b: {key} is the same file as a's; give B its own"
 
 
+def _hosted(file: Table) -> Iterator[Finding]:
+    """What AWS keeps of a balancer, and what a copy has in common with it."""
+    a, b = file.get("a"), file.get("b")
+    if a.get("driver") == "elbv2" and not {"addresses", "hostname"} & a.entries.keys():
+        yield a.line, "a: driver elbv2 needs `hostname`, the balancer's DNSName, or `addresses` that stay; add it"
+    if b.get("driver") != "elbv2":
+        if a.get("driver") == "elbv2" and not file.get("retire", Table(file.line, {})).get("keep"):
+            yield (
+                a.at("driver"),
+                "a: only a migration to driver elbv2 retires a load balancer; set retire: {keep: true}",
+            )
+        return
+    if a.get("driver") != "elbv2":
+        yield b.at("driver"), "b: driver elbv2 makes a copy of a, which is no such load balancer; use another driver"
+        return
+    if "hostname" in b and "addresses" not in b:
+        yield b.at("hostname"), "b: hostname is known only once it was made; remove the key"
+    if b.get("name") == a.get("name"):
+        yield b.at("name"), "b: name is a's too, and a region has a name once; give another"
+    if "region" in b and b.get("region") != a.get("region"):
+        yield b.at("region"), "b: region is not a's, whose subnets and certificates it is to have; remove the key"
+
+
 def _addresses(file: Table) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for side in ("a", "b"):
-        for one in file.get(side).get("addresses"):
+        for one in file.get(side).get("addresses", ()):
             if one.value in seen:
                 whose = "twice" if seen[one.value] == side else "A's too: A and B share no address"
                 yield one.line, f"{side}: addresses: {one.value} is {whose}; remove it"
@@ -188,7 +218,7 @@ def _zones(file: Table) -> Iterator[Finding]:
 
 def _shown(file: Table) -> Iterator[Finding]:
     """What a view shows are addresses of A and B, and each of these is shown somewhere."""
-    every = [one for side in ("a", "b") for one in file.get(side).get("addresses")]
+    every = [one for side in ("a", "b") for one in file.get(side).get("addresses", ())]
     known, shown = {one.value for one in every}, set()
     for entry in file.all("dns"):
         given = entry.get("addresses", ())

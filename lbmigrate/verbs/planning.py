@@ -55,15 +55,19 @@ def plan(common: Common, nearest: bool) -> int:
 def policy(common: Common, server: str | None) -> int:
     """See the command line's help."""
     from lbmigrate import policy as rules
+    from lbmigrate.iam import balancers
     from lbmigrate.needed import needs
 
     kinds = [server] if server else list(rules.SERVERS)
     with work.at_work(common, changes=False, begins=True) as (engine, parts, chosen):
         found, hosted = needs(chosen.bound, parts.zones, engine.state.plan if engine.state.active else None)
+    named = [("route53", one) for one in hosted]
+    if chosen.bound.a.place:
+        named.append(("elbv2", balancers(chosen.bound, chosen.soft.retire.keep)))
     if common.output == "json":
         documents = [rules.document(where, each, kinds) for where, each in found.items()]
-        click.echo(json.dumps([*documents, *({"server": "route53", "policies": {"iam": one}} for one in hosted)]))
+        click.echo(json.dumps([*documents, *({"server": what, "policies": {"iam": one}} for what, one in named)]))
     else:
         texts = [rules.text(each, kinds) for each in found.values()]
-        click.echo("\n\n".join([*texts, *(json.dumps(one, indent=2) for one in hosted)]))
+        click.echo("\n\n".join([*texts, *(json.dumps(one, indent=2) for _, one in named)]))
     return 0

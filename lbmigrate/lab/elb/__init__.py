@@ -2,5 +2,5 @@
 
 wire: requests and answers by boto3's own description of the API · state: what an account holds · rules: what AWS
 refuses · balancing, listening, grouping, common, operations: the calls of elbv2 · beside: those of ec2 and wafv2 that a
-migration needs · server: the socket
+migration needs · judging: what a policy allows · server: the socket
 """

@@ -1,6 +1,7 @@
 """The calls of ec2 and wafv2 that a migration of balancers needs, and what answers for all of them."""
 
 from lbmigrate.lab.elb import operations, wire
+from lbmigrate.lab.elb.judging import permit
 from lbmigrate.lab.elb.state import Thing, World
 from lbmigrate.lab.elb.wire import ApiError
 
@@ -54,8 +55,7 @@ def answered(world: World, authorization: str, target: str, body: bytes) -> tupl
         if world.faults.throttle:
             world.faults.throttle -= 1
             raise ApiError("Throttling", "Rate exceeded")
-        if name in world.faults.deny:
-            raise ApiError("AccessDenied", f"User is not authorized to perform: {name}", 403)
+        permit(world, service, name, given)
         do = operations.OPERATIONS.get(name) if service == "elbv2" else BESIDE[service].get(name)
         if do is None:
             raise ApiError("InvalidAction", f"{name} is not in this laboratory")

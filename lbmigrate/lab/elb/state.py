@@ -23,11 +23,15 @@ class Delays:
 
 @dataclass
 class Faults:
-    """What goes wrong: so many answers refused as too many, the answer to what was written lost, calls forbidden."""
+    """What goes wrong: so many answers refused as too many, the answer to what was written lost, calls forbidden.
+
+    `policy`: the IAM policy of every caller as JSON, "" for one that may all.
+    """
 
     throttle: int = 0
     lose: bool = False
     deny: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass

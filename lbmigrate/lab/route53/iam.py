@@ -1,7 +1,7 @@
-"""A small judge of IAM policies, for those that name Route 53's actions, zones, and what a change batch changes.
+"""A small judge of IAM policies, for those that name actions, resources, and what a change batch changes or tags.
 
-Knows Allow and Deny, exact actions, `*` in resources, ForAllValues:StringEquals. Whatever else stands in a policy
-is a KeyError: nothing is let through by what is not understood.
+Knows Allow and Deny, exact actions, `*` in resources, ForAllValues:StringEquals, StringEquals. Whatever else stands in
+a policy is a KeyError: nothing is let through by what is not understood.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,8 @@ def _fits(statement: Mapping[str, Any], action: str, resource: str, context: Con
 
 
 def _all(operator: str, keys: Mapping[str, Any], context: Context) -> bool:
+    if operator == "StringEquals":
+        return all(any(one in _listed(values) for one in context.get(key, ())) for key, values in keys.items())
     if operator != "ForAllValues:StringEquals":
         raise KeyError(operator)
     return all(set(context[key]) <= set(_listed(values)) for key, values in keys.items())

@@ -1,0 +1,172 @@
+"""Load balancers of AWS from the user's end: the config, what `check` says of them, and the policy that they need."""
+
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, tagged
+
+from lbmigrate import config, iam
+from lbmigrate.__main__ import main
+from lbmigrate.balancers.elbv2 import copying, marks
+from lbmigrate.errors import Usage
+from lbmigrate.lab.elb.judging import ELB
+from lbmigrate.lab.elb.state import ARN
+
+CONFIG = f"""\
+migration: {MIGRATION}
+names: [www.lab.test]
+a: {{driver: elbv2, name: a, region: us-east-1, profile: ops, hostname: a-1.elb.amazonaws.com}}
+b: {{driver: elbv2, name: b}}
+dns: [{{driver: route53, zone: lab.test, endpoint: "http://127.0.0.1:1", nameservers: ["127.0.0.1:1"]}}]
+stages: [1, 25, 100]
+probe: [{{url: "http://www.lab.test/", timeout: 100ms}}]
+"""
+Verb = Callable[..., tuple[int, str, str]]
+REFUSED = [
+    ("name: b", "name: a", "4: b: name is a's too"),
+    ("name: b", "region: eu-west-1, name: b", "4: b: region is not a's"),
+    ("name: b", "hostname: b.lab.test, name: b", "4: b: hostname is known only once it was made; remove the key"),
+    (", hostname: a-1.elb.amazonaws.com", "", "3: a: driver elbv2 needs `hostname`, the balancer's DNSName"),
+    ("profile: ops", "role: arn:x", "3: a: role is not in this version; name it as role_arn in a profile"),
+    ("name: b", "name: b, socket: s", "4: b: the key `socket` does not belong to driver elbv2"),
+    ("driver: elbv2, name: b", "driver: external, addresses: [192.0.2.1]", "3: a: only a migration to driver elbv2"),
+    ("driver: elbv2, name: a", "driver: external, name: a, addresses: [192.0.2.1]", "4: b: driver elbv2 makes a copy"),
+]
+
+
+@pytest.fixture
+def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    for key, text in KEYS.items():
+        monkeypatch.setenv(key, text)
+    with account() as found:
+        yield found
+
+
+@pytest.fixture
+def lbmigrate(
+    one: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Verb:
+    sides = [f"addresses: [{', '.join(each)}]" for each in (HERS, HIS)]
+    text = CONFIG.replace("profile: ops", f'endpoint: "{one.endpoint}"')
+    text = text.replace("hostname: a-1.elb.amazonaws.com", sides[0]).replace("name: b", f"name: b, {sides[1]}")
+    (tmp_path / "lbmigrate.yaml").write_text(text.replace("zone: lab.test", "zone: lab.test, zone_id: Z1"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lbmigrate", *argv])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return call
+
+
+# ---------------------------------------------------------------- the config
+
+
+def test_b_is_reached_as_a_is_where_the_file_does_not_say_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    file.write_text(CONFIG)
+    bound = config.load(file).bound
+    place = {"migration": MIGRATION, "region": "us-east-1", "profile": "ops"}
+    assert dict(bound.a.place) == {"side": "a", "name": "a", **place}
+    assert dict(bound.b.place) == {"side": "b", "name": "b", **place}
+    assert (bound.a.hostname, bound.b.hostname, bound.b.addresses) == ("a-1.elb.amazonaws.com.", "", ())
+    file.write_text(CONFIG.replace("name: b", "name: b, profile: other, region: us-east-1"))
+    assert dict(config.load(file).bound.b.place)["profile"] == "other"
+
+
+@pytest.mark.parametrize(("old", "new", "said"), REFUSED)
+def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    assert CONFIG.count(old) == 1
+    file.write_text(CONFIG.replace(old, new))
+    with pytest.raises(Usage) as told:
+        config.load(file)
+    assert f"{file}:{said}" in str(told.value)
+
+
+def test_a_balancer_that_stays_may_have_any_successor(tmp_path: Path) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    other = CONFIG.replace("driver: elbv2, name: b", "driver: external, addresses: [192.0.2.1]")
+    file.write_text(other + "retire: {keep: true}\n")
+    assert config.load(file).bound.b.place == ()
+
+
+# ---------------------------------------------------------------- check
+
+
+def test_check_says_what_can_be_known_before(one: Account, lbmigrate: Verb) -> None:
+    network(one, "a")
+    one.world.sick.add("i-1")
+    out = lbmigrate("check")[1]
+    assert "ok    A (elbv2): 1 backend(s), up" in out
+    assert "hint  A finds a-tcp/i-1:443 unhealthy" in out
+    assert "ok    B (elbv2): its name is free, and so are its addresses" in out
+    one.elb.create_load_balancer(Name="b", Type="network", Subnets=["subnet-1"])
+    assert "no    the load balancer b is there already and was not made for web-2026" in lbmigrate("check")[1]
+
+
+# ---------------------------------------------------------------- the policy
+
+
+def life(one: Account, keep: bool) -> None:
+    """B made and unmade, then made once more and A deleted, where it is not kept."""
+    b = one.side("b", "b")
+    plan = one.side("a", "a").describe()
+    b.check(plan)
+    b.stand_up(plan)
+    b.look()
+    b.stop()
+    b.stand_up(plan)
+    if not keep:
+        one.side("a", "a").stop()
+
+
+REPAIRS = {  # what only brings a B in line that was made before A was changed
+    "DeleteListener", "DeleteRule", "DeregisterTargets", "ModifyListener", "ModifyRule", "ModifyTargetGroup",
+    "RemoveListenerCertificates",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_whole_life_is_allowed_by_it_and_nothing_beside_that(one: Account, lbmigrate: Verb, keep: bool) -> None:
+    application(one, "a")
+    strangers = group(one, "strangers", [])
+    if keep:
+        with Path("lbmigrate.yaml").open("a") as file:
+            file.write("retire: {keep: true}\n")
+    code, out, err = lbmigrate("-o", "json", "policy")
+    assert code == 0, err
+    (found,) = [each["policies"]["iam"] for each in json.loads(out) if each["server"] == "elbv2"]
+    assert '"lbmigrate:retiring"' in lbmigrate("policy")[1] or keep
+    one.world.faults.policy, begun = json.dumps(found), len(one.world.calls)
+    life(one, keep)
+    allowed = {action.split(":")[1] for each in found["Statement"] for action in each["Action"] if action[:3] != "ec2"}
+    used = {"SetWebACL", "DescribeUserPoolClient", *one.world.calls[begun:]}
+    assert (allowed - used, used - allowed) == (REPAIRS, set())
+    every: tuple[Callable[[], object], ...] = (
+        lambda: one.elb.delete_target_group(TargetGroupArn=strangers),
+        lambda: one.elb.create_load_balancer(Name="c", Subnets=["subnet-1", "subnet-2"]),
+        lambda: one.elb.add_tags(ResourceArns=[strangers], Tags=tagged(team="web")),
+        *([lambda: one.elb.delete_load_balancer(LoadBalancerArn=f"{ARN}:loadbalancer/app/a/1")] if keep else []),
+    )
+    for forbidden in every:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            forbidden()
+
+
+def test_the_policy_and_the_driver_mean_the_same_words() -> None:
+    assert (iam.RETIRING, iam.ELB) == (marks.RETIRING, ELB)
+    assert copying.group_name("m", {"arn": "x", "pool": "p"}).startswith(iam.PREFIX)
