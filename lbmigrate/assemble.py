@@ -10,9 +10,11 @@ from lbmigrate.errors import Refused
 from lbmigrate.model import FAMILIES, Held, RRset, Served, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
+from lbmigrate.probe.host import Host
 from lbmigrate.schemes.swap import TARGETS
 from lbmigrate.settled import settled
 from lbmigrate.spec import Bound, Config
+from lbmigrate.value import replace
 
 
 class WallClock:
@@ -38,14 +40,32 @@ def parts(config: Config, under_way: bool = False) -> Parts:
     `under_way`: they could when it began, and a rollback does not wait for them: the prober is made when it is needed.
     """
     bound, soft = config.bound, config.soft
-    addresses = (bound.a.addresses, bound.b.addresses)
-    channels = probe.channels(soft.probes, *addresses, ("A", "AAAA"))
-    made = partial(probe.make, soft.probes, channels, *addresses, soft.controls)
+    a, b = (Host(one.hostname, one.families) if one.given else one.addresses for one in (bound.a, bound.b))
+    channels = probe.channels(soft.probes, a, b, FAMILIES)
+    made = partial(probe.make, soft.probes, channels, a, b, soft.controls)
     prober = probe.Later(made) if under_way else made()
     sides = (balancers.make(bound.a, "a"), balancers.make(bound.b, "b"))
     found = Parts(zones(config), *sides, prober, channels, WallClock())
     found.search = gather.left
+    found.follow = partial(_follow, a, b)
     return found
+
+
+def _follow(a: probe.Where, b: probe.Where, bound: Bound) -> None:
+    """Let probes go where the plan has the sides by now."""
+    for where, side in ((a, bound.a), (b, bound.b)):
+        if isinstance(where, Host):
+            where.follow(side.hostname)
+
+
+def located(config: Config) -> Config:
+    """The config with what only their provider knows of the sides: where A is, and what stands for a B yet to be made.
+
+    Raises Refused, Denied, Unreachable.
+    """
+    bound = config.bound
+    a, b = balancers.located(bound.a, bound.b)
+    return replace(config, bound=replace(bound, a=a, b=b))
 
 
 def survey(bound: Bound, found: tuple[Zone, ...]) -> tuple[Held, ...]:

@@ -51,6 +51,7 @@ from lbmigrate.value import value
 
 SLICE = 5.0  # seconds of watching in one observation; below the lease, so that a watcher keeps it
 PROVE_LIMIT = 60.0  # seconds for B to become as healthy as A and to answer alike, before `start` refuses
+MAKE_LIMIT = 900.0  # and where its provider has to make it first: minutes, says AWS of its balancers
 SKEW_LIMIT = 60.0  # seconds between our clock and the primary's; TSIG itself allows 300 (RFC 8945 section 10)
 TRIES = 3  # unknown outcomes in a row before it is called a hold
 SHOWN = 3  # names in one line
@@ -282,7 +283,7 @@ def _effect(s: State, step: Step) -> Next:
         return Do(step)
     if flight.denied and not isinstance(step, Prove):
         return Note(TurnedBack("refused", flight.why)) if isinstance(step, StandUp) else End("failed", _denied(s, step))
-    if flight.denied and s.at - s.step_at > PROVE_LIMIT:
+    if flight.denied and s.at - s.step_at > (MAKE_LIMIT if s.plan and s.plan.bound.b.place else PROVE_LIMIT):
         return Note(TurnedBack("refused", flight.why))
     again = flight.tried_at + (1.0 if flight.denied else min(0.25 * 2**flight.tries, 30.0))
     return Wait(again, flight.why) if s.at < again else Do(step)

@@ -2,12 +2,24 @@
 
 from typing import Any
 
+from lbmigrate.model import Side
 from lbmigrate.spec import Bound, Dns
+from lbmigrate.value import replace
 
 
 def difference(old: Bound, new: Bound) -> tuple[str, ...]:
-    """One line per key that differs, `old → new`; empty when they agree. Secrets are references in both."""
-    return tuple(_compare("", old, new))
+    """One line per key that differs, `old → new`; empty when they agree. Secrets are references in both.
+
+    What a side's provider said of it is as it was when that was planned.
+    """
+    same = replace(new, a=_as_given(old.a, new.a), b=_as_given(old.b, new.b))
+    return tuple(_compare("", old, same))
+
+
+def _as_given(old: Side, new: Side) -> Side:
+    if not new.given or new.place != old.place:
+        return new
+    return replace(new, hostname=old.hostname, alias_zone=old.alias_zone, families=old.families)
 
 
 def _compare(key: str, old: Any, new: Any) -> list[str]:

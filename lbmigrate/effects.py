@@ -32,9 +32,11 @@ def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], 
             case _ if not still():
                 return _overtaken(step)
             case StandUp():
-                parts.sides["b"].stand_up(parts.sides["a"].describe())
-                return Ended(step, "done")
+                endpoint = parts.sides["b"].stand_up(parts.sides["a"].describe())
+                return Ended(step, "done", endpoint=endpoint)
             case Prove():
+                assert state.plan is not None
+                parts.follow(state.plan.bound)
                 return _prove(parts, step)
             case Stop(side):
                 parts.sides[side].stop()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lbmigrate.caches import Clock, Key
 from lbmigrate.gate import GateState
-from lbmigrate.model import Held, Served
+from lbmigrate.model import Endpoint, Held, Served
 from lbmigrate.plan import Plan, Step
 from lbmigrate.spec import Soft
 from lbmigrate.value import value
@@ -84,6 +84,7 @@ class Began:
 class Ended:
     """How an effect ended. `now` is what a write's names hold as read back; `planned`: just what the plan wants.
 
+    `endpoint`: what B is reached by, where that was known only once it was made.
     done · unknown (may yet take; tried again) · failed (no, with the reason) · drift (somebody else's value)
     """
 
@@ -92,6 +93,7 @@ class Ended:
     why: str = ""
     now: tuple[Held, ...] = ()
     planned: bool = False
+    endpoint: Endpoint | None = None
 
 
 @value
@@ -111,7 +113,9 @@ class SideSeen:
     """One side over a slice, and after it. `recent`: per channel the last 20 probes within 10 s, "1" ok, "0" failed.
 
     `own` counts probes that the side's counters saw; foreign requests are all others: `total` of them in this
-    attempt, and `quiet` the (time, number) of each slice since counters were read without a gap.
+    attempt, and `quiet` the (time, number) of each slice since counters were read without a gap. `as_of`: the time that
+    the counters tell of, where that is not now; `sent` are then our probes (`own`) since that time, by slice: its end,
+    its seconds, their number.
     """
 
     recent: tuple[str, ...] = ()
@@ -128,6 +132,8 @@ class SideSeen:
     why: str = ""
     quiet: tuple[tuple[float, int], ...] = ()
     total: int = 0
+    as_of: float | None = None
+    sent: tuple[tuple[float, float, int], ...] = ()
 
 
 @value

@@ -14,6 +14,7 @@ from lbmigrate.plan import Drain, Soak, Stop, found, wanted
 from lbmigrate.value import Same
 
 RING = 20  # probes that a verdict needs
+ASTRAY = 2  # own probes at the two ends of a window that late counters may have put on its other side
 SEARCHED = 60.0  # seconds for which a search of the zones is good enough to stop A on
 
 Verdict = Literal["ok", "bad", "unknown"]
@@ -85,14 +86,14 @@ def evidence(s: State, step: Soak) -> bool:
 def idle_at(s: State, side: SideSeen) -> float:
     """When the window without foreign requests can be full, going by what was seen so far."""
     start = max(turned_at(s) or s.at, side.quiet[0][0] if side.quiet else s.at)
-    over = [at for at, count in side.quiet if count > s.soft.retire.max_requests]
+    over = [at for at, count in side.quiet if count > _most(s, side)]
     return max(start, *over) + s.soft.retire.idle_for if over else start + s.soft.retire.idle_for
 
 
 def idle(s: State, name: SideName) -> bool:
     """Proven idle by its own counters over a whole window after caches turned; a side that is gone is idle.
 
-    The window ends with the last look: nobody has counted since.
+    The window ends with the last look, or where late counters end: nobody has counted since.
     """
     side = s.seen.a if name == "a" else s.seen.b
     if not fresh(s) or not turned(s) or side.up is None:
@@ -101,8 +102,13 @@ def idle(s: State, name: SideName) -> bool:
         return True
     if side.requests is None:
         return s.forced and name == "a"
-    recent = sum(count for at, count in side.quiet if at > s.seen.at - s.soft.retire.idle_for)
-    return s.seen.at >= idle_at(s, side) and recent <= s.soft.retire.max_requests and not side.active
+    end = s.seen.at if side.as_of is None else side.as_of
+    recent = sum(count for at, count in side.quiet if at > end - s.soft.retire.idle_for)
+    return end >= idle_at(s, side) and recent <= _most(s, side) and not side.active
+
+
+def _most(s: State, side: SideSeen) -> int:
+    return s.soft.retire.max_requests + (ASTRAY if side.as_of is not None else 0)
 
 
 def stopping(s: State) -> bool:

@@ -31,7 +31,7 @@ from lbmigrate.events import (
     TurnedBack,
     Worker,
 )
-from lbmigrate.model import Held, RRset, Served
+from lbmigrate.model import Endpoint, Held, RRset, Served
 from lbmigrate.plan import Drain, Plan, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.spec import Soft
 from lbmigrate.value import replace, value
@@ -254,11 +254,21 @@ def _done(s: State, entry: Entry, event: Ended) -> State:
         case Write():
             return _written(s, entry, event.step, event.now)
         case StandUp():
-            return replace(s, stood=True)
+            return _reached(replace(s, stood=True), event.endpoint)
         case Stop(side):
             return replace(s, approved=False, retired=s.retired or side == "a")
         case _:
             return s
+
+
+def _reached(s: State, endpoint: Endpoint | None) -> State:
+    """The plan with what B is reached by in the place of what stood for it; no record named it yet."""
+    if endpoint is None:
+        return s
+    assert s.plan is not None
+    bound = s.plan.bound
+    b = replace(bound.b, hostname=endpoint.hostname, alias_zone=endpoint.alias_zone or bound.b.alias_zone)
+    return replace(s, plan=replace(s.plan, bound=replace(bound, b=b)))
 
 
 def _written(s: State, entry: Entry, step: Write, now: tuple[Held, ...]) -> State:

@@ -1,6 +1,6 @@
 """One look at the world: a slice of probing, what every server serves, what the primary holds, both sides' counters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lbmigrate import caches
 from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
@@ -19,11 +19,14 @@ AWAITED = 0.25  # and at most while one lags: caches count from first sight, but
 CALM = 1.0  # and when nothing is awaited
 AGAIN = 10.0  # seconds between two searches of the zones while something is found there
 SELDOM = 300.0  # and while A is not idle anyway: a zone may be large
+Sent = tuple[float, float, int]  # our probes of a slice: its end, its seconds, their number
 SIDES: tuple[SideName, SideName] = ("a", "b")
 
 
 def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> Saw:
     """Watch until then at the latest; earlier when a verdict, the gate or what is served changes, or `wake` says so."""
+    assert state.plan is not None
+    parts.follow(state.plan.bound)
     tally = Tally(parts, state)
     probing = parts.prober.start(max(0.0, until - parts.clock.now()), tally.sample)
     try:
@@ -34,7 +37,7 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
     seen = replace(seen, **_primary(parts, state))
     state = replace(state, seen=seen, at=seen.at)
     lag = (state.seen.lag_since or seen.at) if lagging(state) else 0.0
-    seen = replace(seen, lag_since=lag, soaked=_soaked(state, seconds, seen.at), **_sides(parts, state))
+    seen = replace(seen, lag_since=lag, soaked=_soaked(state, seconds, seen.at), **_sides(parts, state, seconds))
     seen = replace(seen, search=_search(parts, replace(state, seen=seen, looked=True)))
     return Saw(seconds, state.by.partition(":")[0], tally.outcomes(), seen)
 
@@ -220,19 +223,22 @@ def _search(parts: Parts, state: State) -> Search:
 # ---------------------------------------------------------------- the sides
 
 
-def _sides(parts: Parts, state: State) -> dict[str, object]:
-    return {name: _side(parts, state, name) for name in SIDES}
+def _sides(parts: Parts, state: State, seconds: float) -> dict[str, object]:
+    return {name: _side(parts, state, name, seconds) for name in SIDES}
 
 
-def _side(parts: Parts, state: State, name: SideName) -> SideSeen:
+def _side(parts: Parts, state: State, name: SideName, seconds: float) -> SideSeen:
     """One side's own word. Nothing of ours is under way now, so its counters hold exactly our probes of this slice."""
     before = state.seen.a if name == "a" else state.seen.b
     try:
         now = parts.sides[name].look()
     except LbmigrateError as wrong:
-        return replace(before, up=None, requests=None, active=None, quiet=(), why=before.why or str(wrong))
+        return replace(before, up=None, requests=None, active=None, quiet=(), sent=(), why=before.why or str(wrong))
     sick = tuple(f"{b.pool}/{b.name}" for b in now.backends if b.healthy is False)
-    foreign = _foreign(before, now)
+    own, sent = before.own, before.sent
+    if now.as_of is not None:
+        own, sent = counted((*before.sent, (state.at, seconds, before.own)), now.as_of)
+    foreign = _foreign(before, now, own)
     return replace(
         before,
         up=now.up,
@@ -242,18 +248,36 @@ def _side(parts: Parts, state: State, name: SideName) -> SideSeen:
         active=now.active,
         clients=now.clients,
         sick=sick,
-        total=before.total + (foreign or 0),
+        total=max(0, before.total + (foreign or 0)),
         quiet=_quiet(state, name, before, now, foreign),
+        as_of=now.as_of,
+        sent=sent,
     )
 
 
-def _foreign(before: SideSeen, now: Look) -> int | None:
-    """Requests since the last look that were not our probes; None across a gap in the counters."""
+def counted(sent: Sequence[Sent], until: float) -> tuple[int, tuple[Sent, ...]]:
+    """How many probes were sent until then, and the rest. Those of a slice are spread evenly over it."""
+    own, left = 0, []
+    for end, seconds, number in sent:
+        share = 1.0 if end <= until else max(0.0, 1.0 - (end - until) / seconds) if seconds else 0.0
+        part = round(number * share)
+        own += part
+        if end > until:
+            left.append((end, min(seconds, end - until), number - part))
+    return own, tuple(left)
+
+
+def _foreign(before: SideSeen, now: Look, own: int) -> int | None:
+    """Requests since the last look that were not our probes; None across a gap in the counters.
+
+    Counters that come late may put a probe into the next count: what is too little now is too much then.
+    """
     if now.requests is None or before.requests is None or now.process != before.process:
         return None
     if now.requests < before.requests:  # somebody cleared them (HAProxy: `clear counters all`)
         return None
-    return max(0, now.requests - before.requests - before.own)
+    found = now.requests - before.requests - own
+    return found if now.as_of is not None else max(0, found)
 
 
 def _quiet(
@@ -263,8 +287,9 @@ def _quiet(
     leaving = "b" if state.back else "a" if state.weight == 100 else None
     if name != leaving or now.requests is None:
         return ()
+    at = state.at if now.as_of is None else now.as_of
     if foreign is None or not before.quiet:
-        return ((state.at, 0),)
-    kept = before.quiet if not foreign else (*before.quiet, (state.at, foreign))
-    horizon = state.at - state.soft.retire.idle_for
+        return ((at, 0),)
+    kept = before.quiet if not foreign else (*before.quiet, (at, foreign))
+    horizon = at - state.soft.retire.idle_for
     return (kept[0], *(one for one in kept[1:] if one[0] > horizon))

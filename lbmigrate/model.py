@@ -204,11 +204,23 @@ class Blueprint:
 
 
 @value
+class Endpoint:
+    """What a side is reached by where its provider gives it that when it is made.
+
+    `alias_zone`: the hosted zone that Route 53 aliases to `hostname` name.
+    """
+
+    hostname: str
+    alias_zone: str = ""
+
+
+@value
 class Look:
     """One look at a running side. Counters are None where the software has none.
 
     `requests` and `errors` count since the process that `process` names began; `active` are open client
-    connections or requests under way; `clients` are addresses of clients still connected, where known.
+    connections or requests under way; `clients` are addresses of clients still connected, where known. `as_of`: the
+    time (Unix seconds) that the counters tell of, None for now: a provider's come minutes late.
     """
 
     up: bool
@@ -218,6 +230,7 @@ class Look:
     errors: int | None = None
     active: int | None = None
     clients: tuple[str, ...] = ()
+    as_of: float | None = None
 
 
 class Balancer(Protocol):
@@ -229,8 +242,11 @@ class Balancer(Protocol):
     def check(self, plan: Blueprint) -> None:
         """Let the software judge what `stand_up(plan)` would run, changing nothing. Raises Refused with its words."""
 
-    def stand_up(self, plan: Blueprint) -> None:
-        """Up, on this side's addresses, every backend of `plan` as on A. Raises Failed with the software's words."""
+    def stand_up(self, plan: Blueprint) -> Endpoint | None:
+        """Up, on this side's addresses, every backend of `plan` as on A. Raises Failed with the software's words.
+
+        Returns what it is reached by where only its provider knows, the same every time; else None.
+        """
 
     def look(self) -> Look:
         """Health per backend and counters; `Look(up=False)` when the process is gone or refuses."""
@@ -243,7 +259,9 @@ class Balancer(Protocol):
 class Side:
     """`a:` or `b:` of the config: which software, how it is run, on which addresses.
 
-    `alias_zone`: the hosted zone that Route 53 aliases to `hostname` name, "" where it is to be learnt.
+    `alias_zone`: the hosted zone that Route 53 aliases to `hostname` name, "" where it is to be learnt. `place`: where
+    a provider runs it. Such a side may have no addresses that last: then only `hostname` leads to it, which for a B
+    that is yet to be made is a stand-in of the same form, and `families` ("A", "AAAA") are those that it serves.
     """
 
     driver: str
@@ -258,6 +276,17 @@ class Side:
     probes: tuple["Probe", ...] = ()
     alias_zone: str = ""
     place: tuple[tuple[str, str], ...] = ()  # driver elbv2: ("side", "a" | "b"), ("migration", …), ("name", …), …
+    families: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> bool:
+        """Its provider gives it its host name."""
+        return bool(self.place) and not self.addresses
+
+    @property
+    def where(self) -> str:
+        """In words, what leads to it."""
+        return self.hostname.rstrip(".") if self.given else " ".join(self.addresses)
 
 
 # ---------------------------------------------------------------- probes

@@ -61,6 +61,7 @@ def assumed(bound: Bound, index: int) -> Types:
     """The types that an entry's names are likely to hold: addresses of the sides' families, CNAME where a side has a
     host name, LUA where the scheme says so; SRV for the name of a service."""
     hosts = {"AAAA" if ":" in one else "A" for side in (bound.a, bound.b) for one in side.addresses}
+    hosts |= {rtype for side in (bound.a, bound.b) for rtype in side.families}
     hosts |= {"CNAME"} if bound.a.hostname or bound.b.hostname else set()
     hosts |= {"LUA"} if bound.dns[index].scheme == "lua" else set()
     return {name: {"SRV"} if name.startswith("_") else hosts for name in names_in(bound, index)}

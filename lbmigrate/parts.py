@@ -51,11 +51,15 @@ def _nowhere(_: Bound) -> Search:
     return Search()
 
 
+def _nothing(_: Bound) -> None:
+    """Sides with addresses do not move."""
+
+
 class Parts:
     """The drivers of one migration. Rings live as long as the process: a verdict is of now, and not inherited.
 
     `search`: what still ends at A in the zones beyond the plan's names; raises what a zone transfer does. A simulated
-    zone holds no other names.
+    zone holds no other names. `follow`: probe the sides where this plan has them.
     """
 
     def __init__(
@@ -77,4 +81,5 @@ class Parts:
             "b": tuple(Ring() for _ in channels),
         }
         self.search: Callable[[Bound], Search] = _nowhere
+        self.follow: Callable[[Bound], None] = _nothing
         self.run = 0.0

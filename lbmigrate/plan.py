@@ -411,8 +411,14 @@ def _questions(same: Same, zone: int) -> tuple[tuple[tuple[str, ...], tuple[str,
 
 
 def digest(plan: Plan) -> str:
-    """What was reviewed is what runs: the same for `plan` and for `start` while config and records are the same."""
-    text = json.dumps(to_json(plan), sort_keys=True, separators=(",", ":"))
+    """What was reviewed is what runs: the same for `plan` and for `start` while config and records are the same.
+
+    And the same once B was made, whatever host name its provider gave it.
+    """
+    bound = plan.bound
+    if bound.b.given:
+        bound = replace(bound, b=replace(bound.b, hostname="", alias_zone=""))
+    text = json.dumps(to_json(replace(plan, bound=bound)), sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -185,7 +185,7 @@ def _side(side: Side, seen: SideSeen, base: int) -> dict[str, Any]:
     requests = None if seen.requests is None else seen.total - base
     return {
         "verdict": verdict(seen),
-        "addresses": list(side.addresses),
+        "addresses": list(side.addresses) or [side.where],
         "requests": requests,
         "active": seen.active,
     }
@@ -341,8 +341,7 @@ def plan_text(plan: Plan, rows: list[tuple[str, str, str, str]], digest: str, ca
     head = ("step", "takes", "done at the earliest", "undo")
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [
-        f"{plan.bound.migration}: {len(plan.originals)} name(s) from {' '.join(plan.bound.a.addresses)}"
-        f" to {' '.join(plan.bound.b.addresses)}",
+        f"{plan.bound.migration}: {len(plan.originals)} name(s) from {plan.bound.a.where} to {plan.bound.b.where}",
         f"attainable weights: {weights(can)}",
         *_each_text(plan),
         f"digest: {digest}",

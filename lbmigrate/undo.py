@@ -109,4 +109,4 @@ def leftovers(s: State) -> str:
         for r in held.rrsets
     ]
     lines += ["left running: B"] if s.stood else []
-    return "\n".join([*lines, f"left as it is: A at {' '.join(s.plan.bound.a.addresses)}"])
+    return "\n".join([*lines, f"left as it is: A at {s.plan.bound.a.where}"])

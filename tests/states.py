@@ -3,11 +3,12 @@
 from typing import Any
 
 from lbmigrate import plan as plans
+from lbmigrate import weighted
 from lbmigrate.caches import Answer
 from lbmigrate.events import Entry, Event, Search, Seen, SideSeen, Worker
 from lbmigrate.facts import Verdict
 from lbmigrate.fold import State, fold
-from lbmigrate.model import Held, Probe, RRset, Side
+from lbmigrate.model import Endpoint, Held, Probe, RRset, Side
 from lbmigrate.plan import Plan, Step, Write
 from lbmigrate.spec import Bound, Dns, Retire, Soft, Stage
 from lbmigrate.value import replace
@@ -48,6 +49,16 @@ def soft(**changes: Any) -> Soft:
 
 
 PLAN = plans.build(bound(), (held(),))
+
+
+STAND_IN, ENDPOINT = "web-b-0.eu-west-1.elb.amazonaws.com.", Endpoint("web-b-9.eu-west-1.elb.amazonaws.com.", "Z9")
+GIVEN_A = Side("elbv2", (), "web-a-1.eu-west-1.elb.amazonaws.com.", place=(("name", "web-a"),), families=("A",))
+GIVEN_B = replace(GIVEN_A, hostname=STAND_IN, place=(("name", "web-b"),))
+ALIASED = RRset(NAME, weighted.TYPE, 60, (f"A - =Z9,true,{GIVEN_A.hostname}",))
+GIVEN = plans.build(
+    replace(bound(), a=GIVEN_A, b=GIVEN_B, dns=(Dns("route53", "example.com.", scheme="weighted"),)), (held(ALIASED),)
+)
+"""Two balancers that their provider gives host names, the second of which is yet to be made."""
 
 
 def side(verdict: Verdict = "ok", **changes: Any) -> SideSeen:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from states import GIVEN, GIVEN_A, GIVEN_B
 
 from lbmigrate import config
 from lbmigrate.config.declaration import FILE
@@ -779,6 +780,13 @@ def test_no_difference(file: Path) -> None:
 )  # fmt: skip
 def test_the_difference_names_the_key(file: Path, old: str, new: str, lines: tuple[str, ...]) -> None:
     assert difference(load(file, FULL).bound, load(file, swapped(old, new)).bound) == lines
+
+
+def test_what_a_provider_said_of_a_side_is_no_difference() -> None:
+    config = replace(GIVEN.bound, a=replace(GIVEN_A, hostname="", families=()), b=replace(GIVEN_B, hostname=""))
+    assert difference(GIVEN.bound, config) == ()
+    other = replace(config, b=replace(config.b, place=(("name", "web-c"),)))
+    assert "b.place.name: web-b → web-c" in difference(GIVEN.bound, other)
 
 
 def test_an_order_that_changed_is_a_difference(file: Path) -> None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from states import NAME, NOW, PLAN, at, bound, clock, held, known_at, side, soft, told
+from states import GIVEN, NAME, NOW, PLAN, at, bound, clock, held, known_at, side, soft, told
 
 from lbmigrate import plan as plans
 from lbmigrate.decide import (
+    MAKE_LIMIT,
     PROVE_LIMIT,
     SKEW_LIMIT,
     SLICE,
@@ -855,3 +856,10 @@ def test_a_hold_for_good_ends_a_blocking_verb(
 )
 def test_the_word_for_where_it_stands(state: State, word: str) -> None:
     assert phase(state) == word
+
+
+def test_a_b_that_its_provider_makes_is_given_the_time_that_takes() -> None:
+    flight = Flight(Prove(), 20, NOW, 9, NOW - 1, "B does not run", denied=True)
+    slow = at(Prove(), weight=0, plan=GIVEN, flight=flight, step_at=NOW - MAKE_LIMIT)
+    assert decide(slow) == Do(Prove())
+    assert decide(replace(slow, step_at=NOW - MAKE_LIMIT - 1)) == Note(TurnedBack("refused", "B does not run"))

@@ -209,3 +209,13 @@ def test_a_ttl_that_somebody_edited_is_told_with_its_rrset() -> None:
     edited = tuple(replace(one, rrsets=tuple(replace(r, ttl=r.ttl + 1) for r in one.rrsets)) for one in now)
     assert odd_ttls(state, now) == []
     assert odd_ttls(state, edited) == [((*one.key, r.rtype), r.ttl) for one in edited for r in one.rrsets]
+
+
+def test_late_counters_prove_what_they_tell_of_and_two_probes_may_be_astray() -> None:
+    late = at(Drain("a"), weight=100, look={"a": side(as_of=NOW - 180)})
+    assert idle(late, "a")
+    assert not idle(replace(late, seen=replace(late.seen, a=side(as_of=NOW - 180, quiet=((NOW - 209, 0),)))), "a")
+    for counts, is_idle in (((2, -1, 1), True), ((2, 1), False), ((3,), False)):
+        window = tuple((NOW - 181 - place, one) for place, one in enumerate(counts))
+        state = replace(late.seen, a=side(as_of=NOW - 180, quiet=((NOW - 1000, 0), *window)))
+        assert idle(replace(late, seen=state), "a") is is_idle

@@ -3,7 +3,26 @@
 from typing import Any, Literal
 
 import pytest
-from states import ME, NAME, NOW, OTHER, PLAN, B, at, bound, clock, entries, held, known_at, rrset, soft, told
+from states import (
+    ENDPOINT,
+    GIVEN,
+    GIVEN_B,
+    ME,
+    NAME,
+    NOW,
+    OTHER,
+    PLAN,
+    B,
+    at,
+    bound,
+    clock,
+    entries,
+    held,
+    known_at,
+    rrset,
+    soft,
+    told,
+)
 
 from lbmigrate import plan as plans
 from lbmigrate.caches import note
@@ -450,3 +469,28 @@ def test_b_is_proven_once_its_proof_is_behind_the_cursor_and_not_on_the_way_back
     assert not told(at(Soak(50)), TurnedBack("gate", "")).proven
     assert not State().proven
     assert B[0] in known_at(50)[0].rrsets[0].rdatas
+
+
+# ---------------------------------------------------------------- a B that its provider gives its name
+
+
+def test_what_b_is_reached_by_takes_the_place_of_what_stood_for_it() -> None:
+    before = at(StandUp(), weight=0, plan=GIVEN, flight=Flight(StandUp(), 20, NOW), stood=True)
+    after = told(before, Ended(StandUp(), "done", endpoint=ENDPOINT))
+    assert after.plan is not None
+    b = after.plan.bound.b
+    assert (after.stood, b.hostname, b.alias_zone) == (True, ENDPOINT.hostname, "Z9")
+    assert changed(before, after).keys() == {"plan", "flight", "cursor", "step_at"}
+    (name,) = plans.wanted(after.plan, "a1", 30, Write(0, "weight", 50))
+    assert f"=Z9,true,{ENDPOINT.hostname}" in name.rrsets[0].rdatas[0]
+    assert plans.digest(after.plan) == plans.digest(GIVEN)
+
+
+def test_a_b_whose_name_is_known_stays_where_it_is() -> None:
+    before = at(StandUp(), weight=0, flight=Flight(StandUp(), 20, NOW))
+    assert told(before, Ended(StandUp(), "done")).plan is PLAN
+    config = replace(GIVEN, bound=replace(GIVEN.bound, b=replace(GIVEN_B, alias_zone="Z1")))
+    kept = told(at(StandUp(), weight=0, plan=config, flight=Flight(StandUp(), 20, NOW)),
+                Ended(StandUp(), "done", endpoint=replace(ENDPOINT, alias_zone="")))  # fmt: skip
+    assert kept.plan is not None
+    assert kept.plan.bound.b.alias_zone == "Z1"

@@ -1,6 +1,6 @@
 """One look: how often the name servers are asked, on a virtual clock."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from states import NAME, PLAN, at, clock, known_at, side, soft
@@ -8,8 +8,8 @@ from states import NAME, PLAN, at, clock, known_at, side, soft
 from lbmigrate.errors import Unreachable
 from lbmigrate.events import Search
 from lbmigrate.lab.virtual import START, Faults, World, parts
-from lbmigrate.look import AWAITED, Tally, look
-from lbmigrate.model import PairSeen, Probe, Result, Served
+from lbmigrate.look import AWAITED, Sent, Tally, counted, look
+from lbmigrate.model import Look, PairSeen, Probe, Probing, Result, Sample, Served
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Soak, Step
 from lbmigrate.spec import Bound
@@ -158,3 +158,66 @@ def test_the_zones_are_searched_before_a_is_stopped_and_not_oftener_than_needed(
 def test_a_search_that_comes_to_nothing_says_why_and_none_is_made_before_the_end() -> None:
     assert searched(Unreachable("no answer"), Search()) == Search(START + 1, why="no answer")
     assert searched(LATE, Search(), Soak(100)) is None
+
+
+# ---------------------------------------------------------------- counters that come late
+
+
+@pytest.mark.parametrize(
+    ("sent", "until", "own", "left"),
+    [
+        ((), 100.0, 0, ()),
+        (((90.0, 5.0, 50), (95.0, 5.0, 50)), 100.0, 100, ()),
+        (((95.0, 5.0, 50), (102.0, 5.0, 50)), 100.0, 80, ((102.0, 2.0, 20),)),
+        (((105.0, 5.0, 50),), 100.0, 0, ((105.0, 5.0, 50),)),
+        (((100.5, 0.0, 0),), 100.0, 0, ((100.5, 0.0, 0),)),
+    ],
+)
+def test_our_probes_are_counted_up_to_where_the_counters_tell(
+    sent: tuple[Sent, ...], until: float, own: int, left: tuple[Sent, ...]
+) -> None:
+    assert counted(sent, until) == (own, left)
+    assert own + sum(number for _, _, number in left) == sum(number for _, _, number in sent)
+
+
+class Late:
+    """A balancer that counts our probes and `foreign` requests a minute, and tells of a minute when that is over."""
+
+    def __init__(self, made: Parts, foreign: int) -> None:
+        self._made, self._foreign, self._start = made, foreign, made.prober.start
+        self._at: list[float] = []
+
+    def start(self, seconds: float, seen: Callable[[Sample], bool]) -> Probing:
+        """As the prober's own."""
+
+        def counted_too(sample: Sample) -> bool:
+            self._at += [self._made.clock.now()] * isinstance(sample, PairSeen)
+            return seen(sample)
+
+        return self._start(seconds, counted_too)
+
+    def look(self) -> Look:
+        """The counters up to the last whole minute."""
+        minutes = int((self._made.clock.now() - START) // 60)
+        until = START + 60 * minutes
+        ours = sum(at < until for at in self._at)
+        return Look(True, "lb", requests=ours + minutes * self._foreign, as_of=until)
+
+
+@pytest.mark.parametrize("foreign", [0, 7])
+def test_counters_that_come_late_tell_foreign_requests_from_ours(foreign: int) -> None:
+    world = World(1, known_at(100), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 5.0, 1, True)
+    made.zones = (Follows(world, START),)  # type: ignore[assignment]
+    late = Late(made, foreign)
+    made.prober.start = late.start  # type: ignore[method-assign]
+    made.sides = {"a": late, "b": late}  # type: ignore[dict-item]
+    counters = side(as_of=START, quiet=((START, 0),), process="lb")
+    state = at(DRAIN, weight=100, at=START, claimed=(), look={"at": START, "a": counters, "b": counters})
+    while world.clock.now() < START + 300:
+        saw = look(made, state, state.at + 7, lambda: False)
+        state = replace(state, at=saw.after.at, seen=saw.after)
+    a = state.seen.a
+    assert a.as_of == START + 300
+    assert a.total == pytest.approx(5 * foreign, abs=2)
+    assert sum(number for _, _, number in a.sent) < 35

@@ -1,7 +1,11 @@
-"""Which software a side runs: one visible dict of drivers, each imported when it is asked for."""
+"""Which software a side runs: one visible dict of drivers, each imported when it is asked for.
+
+A driver whose balancers have no addresses of their own to give (`Side.given`) has a module beside it that says where
+they are: `located(side)` asks the provider, `awaited(side, a)` makes what stands for a B until it is there.
+"""
 
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from lbmigrate.errors import Refused
 from lbmigrate.model import Balancer, Side
@@ -11,6 +15,19 @@ DRIVERS = {
     "elbv2": ("lbmigrate.balancers.elbv2", "make"),
     "external": ("lbmigrate.balancers.external", "External"),
 }
+
+
+HOSTS = {"elbv2": "lbmigrate.balancers.elbv2"}
+
+
+def located(a: Side, b: Side) -> tuple[Side, Side]:
+    """The sides with their host names, where only the provider knows them. Raises Refused, Denied, Unreachable."""
+    found = _host(a).located(a) if a.given else a
+    return found, _host(b).awaited(b, found) if b.given else b
+
+
+def _host(side: Side) -> Any:
+    return import_module(HOSTS[side.driver])
 
 
 def make(side: Side, where: str) -> Balancer:

@@ -5,33 +5,31 @@ asyncio, TLS and HTTP are a sixth of what a command takes to start, and a rollba
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from lbmigrate.model import Channel, Probe, Prober, Probing, Sample
+from lbmigrate.probe.host import Fixed, Host
 
 if TYPE_CHECKING:
     from lbmigrate.probe.pairs import Pairs
 
-_VERSIONS = {"A": 4, "AAAA": 6}
+Where = Sequence[str] | Fixed | Host
 
 
-def channels(
-    probes: Sequence[Probe], a: Sequence[str], b: Sequence[str], families: Iterable[str]
-) -> tuple[Channel, ...]:
+def channels(probes: Sequence[Probe], a: Where, b: Where, families: Iterable[str]) -> tuple[Channel, ...]:
     """A channel for every probe and every family ("A", "AAAA") in which both sides have addresses."""
-    both = [rtype for rtype in families if _of(a, rtype) and _of(b, rtype)]
+    both = [rtype for rtype in families if places(a).has(rtype) and places(b).has(rtype)]
     return tuple(Channel(number, rtype) for number in range(len(probes)) for rtype in both)
 
 
 def make(
     probes: tuple[Probe, ...],
     channels: tuple[Channel, ...],
-    a: tuple[str, ...],
-    b: tuple[str, ...],
+    a: Where,
+    b: Where,
     controls: tuple[str, ...] = (),
 ) -> "Pairs":
-    """A `model.Prober` of `channels`. `a` and `b` are addresses of both families. Raises Usage; opens no connection."""
+    """A `model.Prober` of `channels`; `a` and `b`: where the sides are. Raises Usage; opens no connection."""
     from lbmigrate.probe.compare import Line
     from lbmigrate.probe.control import Control
     from lbmigrate.probe.http import request, trust
@@ -39,12 +37,13 @@ def make(
 
     trusted = cache(trust)
     requests = [request(probe, trusted) for probe in probes]
-    lines = [Line(requests[one.probe], one.rtype, _of(a, one.rtype), _of(b, one.rtype)) for one in channels]
+    lines = [Line(requests[one.probe], one.rtype, places(a), places(b)) for one in channels]
     return Pairs(lines, [Control(url, trusted) for url in controls])
 
 
-def _of(addresses: Sequence[str], rtype: str) -> tuple[str, ...]:
-    return tuple(one for one in addresses if ip_address(one).version == _VERSIONS[rtype])
+def places(where: Where) -> Fixed | Host:
+    """Addresses as they are given, or what is behind a host name."""
+    return where if isinstance(where, Fixed | Host) else Fixed(where)
 
 
 class Later:

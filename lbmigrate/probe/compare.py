@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from lbmigrate.model import FAMILIES
+from lbmigrate.probe.host import Fixed, Host, Unresolved
 from lbmigrate.probe.http import Answer, Heard, Request, hear, label, printable
 from lbmigrate.value import value
 
@@ -22,12 +23,12 @@ _ASPECTS: tuple[tuple[str, Callable[[Answer], str | int | None]], ...] = (
 
 @value
 class Line:
-    """One channel, ready to be sent: a request and the addresses of both sides in the family `rtype`."""
+    """One channel, ready to be sent: a request, and where both sides are in the family `rtype`."""
 
     request: Request
     rtype: str
-    a: tuple[str, ...]
-    b: tuple[str, ...]
+    a: Fixed | Host
+    b: Fixed | Host
 
 
 async def differences(lines: Sequence[Line]) -> tuple[str, ...]:
@@ -38,13 +39,17 @@ async def differences(lines: Sequence[Line]) -> tuple[str, ...]:
 
 
 async def _compared(line: Line, room: asyncio.Semaphore) -> list[str]:
-    before = await _asked(line.request, line.a, room)
-    ours = await _asked(line.request, line.b, room)
-    after = await _asked(line.request, line.a, room)
-    models = [one.answer for one in (*before, *after) if one.answer is not None]
     where = f"{label(line.request.probe.url)} {FAMILIES[line.rtype]}"
-    told = [f"{where}: A {address}: {why}" for address, why in _unmet(line.a, before, after)]
-    for address, heard in zip(line.b, ours, strict=True):
+    try:
+        a, b = [await asyncio.to_thread(side.now, line.rtype) for side in (line.a, line.b)]
+    except Unresolved as wrong:
+        return [f"{where}: {wrong}"]
+    before = await _asked(line.request, a, room)
+    ours = await _asked(line.request, b, room)
+    after = await _asked(line.request, a, room)
+    models = [one.answer for one in (*before, *after) if one.answer is not None]
+    told = [f"{where}: A {address}: {why}" for address, why in _unmet(a, before, after)]
+    for address, heard in zip(b, ours, strict=True):
         told += [f"{where}: B {address}: {how}" for how in _unlike(heard, models)]
     return told
 

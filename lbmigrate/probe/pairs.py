@@ -20,10 +20,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from lbmigrate.model import PairSeen, Sample
+from lbmigrate.model import PairSeen, Result, Sample
 from lbmigrate.probe.compare import Line, differences
 from lbmigrate.probe.control import PERIOD, Control
-from lbmigrate.probe.http import hear
+from lbmigrate.probe.host import Fixed, Host, Unresolved
+from lbmigrate.probe.http import Heard, hear
 
 _LATE = 0.1
 """Seconds that a slot may start late, or its own period where that is longer; later it is unseen."""
@@ -170,8 +171,7 @@ class Running:
                 pace.unseen += 1
 
     async def _pair(self, number: int, line: Line, slot: int) -> None:
-        a = hear(line.request, line.a[slot % len(line.a)])
-        b = hear(line.request, line.b[slot % len(line.b)])
+        a, b = _sent(line, line.a, slot), _sent(line, line.b, slot)
         if slot.bit_count() % 2:  # Thue-Morse: fair turns, also to every address of a round robin
             b_heard, a_heard = await asyncio.gather(b, a)
         else:
@@ -192,6 +192,15 @@ class Running:
     def _deliver(self, sample: Sample) -> None:
         if self._seen(sample):
             self._over.set()
+
+
+async def _sent(line: Line, side: Fixed | Host, slot: int) -> Heard:
+    """One probe to one side; what nothing leads to fails as what does not answer."""
+    try:
+        addresses = side.addresses(line.rtype)
+    except Unresolved as wrong:
+        return Heard(Result(False, False, None, str(wrong), 0.0), None)
+    return await hear(line.request, addresses[slot % len(addresses)])
 
 
 def _pairs_at_once() -> int:

@@ -60,7 +60,7 @@ def at_work(
             f"{chosen.path}: the journal belongs to the migration {begun.migration!r}, the config names"
             f" {chosen.bound.migration!r}; name it so again, or give the new one a journal: of its own"
         )
-    chosen = _named(chosen, begun, begins)
+    chosen = _named(chosen if begun.active else assemble.located(chosen), begun, begins)
     given = chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
@@ -81,8 +81,11 @@ def _named(chosen: "Config", begun: State, begins: bool) -> "Config":
     """With `names: discover`: the names of the plan that was begun, for none comes in unseen; else those of now."""
     if not chosen.discover:
         return chosen
+    from lbmigrate.difference import difference
+
     plan, bound = begun.plan, chosen.bound
-    if plan is not None and (begun.active or (begun.outcome == "done" and replace(plan.bound, names=()) == bound)):
+    same = plan is not None and not difference(replace(plan.bound, names=()), bound)
+    if plan is not None and (begun.active or (begun.outcome == "done" and same)):
         return replace(chosen, bound=replace(bound, names=plan.bound.names))
     if not begins:
         return chosen
@@ -93,7 +96,9 @@ def _named(chosen: "Config", begun: State, begins: bool) -> "Config":
 
 def ended(state: State, chosen: "Config") -> str:
     """Why there is nothing to begin, or "": the migration of this very config is done."""
-    if state.outcome == "done" and state.plan is not None and state.plan.bound == chosen.bound:
+    from lbmigrate.difference import difference
+
+    if state.outcome == "done" and state.plan is not None and not difference(state.plan.bound, chosen.bound):
         return (
             f"{state.migration} is done: the names lead to B; to go back swap a and b in the config,"
             " to go on to another balancer make this b the a, and name a new b"

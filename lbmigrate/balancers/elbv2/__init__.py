@@ -7,6 +7,7 @@ end · marks: the tags by which ours is told from others' · side: `model.Balanc
 
 from lbmigrate.errors import Failed
 from lbmigrate.model import Balancer, Side
+from lbmigrate.value import replace
 
 
 def make(side: Side) -> Balancer:
@@ -16,3 +17,21 @@ def make(side: Side) -> Balancer:
     except ImportError as wrong:
         raise Failed(f"a side with driver elbv2: {wrong}; install it: pip install 'lbmigrate[elbv2]'") from wrong
     return Elbv2(side)
+
+
+def located(side: Side) -> Side:
+    """A with its host name, hosted zone and families, as AWS tells them. Raises Refused, Denied, Unreachable, Failed."""
+    try:
+        from lbmigrate.balancers.elbv2 import side as sides
+    except ImportError as wrong:
+        raise Failed(f"a side with driver elbv2: {wrong}; install it: pip install 'lbmigrate[elbv2]'") from wrong
+    return sides.located(side)
+
+
+def awaited(side: Side, a: Side) -> Side:
+    """B with a stand-in for the host name that AWS will give it: as long, and in A's region."""
+    first, _, region = a.hostname.partition(".")
+    internal = "internal-" if first.startswith("internal-") else ""
+    return replace(
+        side, hostname=f"{internal}{dict(side.place)['name']}-0000000000.{region}".lower(), families=a.families
+    )

@@ -6,8 +6,10 @@ from lbmigrate.aws import Reach
 from lbmigrate.balancers.elbv2 import building, copying, guarding, reading, removing
 from lbmigrate.balancers.elbv2.api import Api, Thing
 from lbmigrate.errors import Refused
-from lbmigrate.model import Blueprint, Listen, Look, Side
+from lbmigrate.model import Blueprint, Endpoint, Listen, Look, Side
+from lbmigrate.value import replace
 
+FAMILIES = {"ipv4": ("A",), "dualstack": ("A", "AAAA"), "dualstack-without-public-ipv4": ("AAAA",)}
 UP = ("active", "active_impaired")
 
 
@@ -21,29 +23,33 @@ class Elbv2:
         self._name, self._arn = place.get("name", ""), place.get("arn", "")
         self._api = Api(Reach(place.get("region", ""), place.get("profile", ""), place.get("endpoint", "")))
 
+    def located(self) -> Side:
+        """The side with what AWS calls it. Raises Refused where it is not there, Denied, Unreachable."""
+        there = self._needed()
+        return replace(
+            self._side,
+            hostname=there["DNSName"].lower() + ".",
+            alias_zone=there["CanonicalHostedZoneId"],
+            families=FAMILIES[there.get("IpAddressType", "ipv4")],
+        )
+
+    def _needed(self) -> Thing:
+        there = self._there()
+        if there is None:
+            about = f"reading the load balancer {self._name or self._arn}"
+            raise Refused(f"{about}: there is none; correct name and region")
+        return there
+
     def _there(self) -> Thing | None:
         return reading.find(self._api, self._name, self._arn)
 
     def describe(self) -> Blueprint:
         """The balancer with all that belongs to it. Raises Refused for what cannot be moved, Denied, Unreachable."""
-        there = self._there()
-        if there is None:
-            raise Refused(
-                f"reading the load balancer {self._name or self._arn}: there is none; correct name and region"
-            )
+        there = self._needed()
         document = reading.document(self._api, there)
-        self._addressed(there)
         backends = reading.backends(self._api, reading.groups_of(self._api, there["LoadBalancerArn"]))
         listens = tuple(Listen("*", one["Port"], one["Protocol"] in ("HTTPS", "TLS")) for one in document["listeners"])
         return Blueprint("elbv2", self._side.addresses, listens, backends, json.dumps(document, sort_keys=True))
-
-    def _addressed(self, there: Thing) -> None:
-        """Addresses that DNS may hold must stay its own."""
-        if self._side.addresses and there["Type"] == "application":
-            raise Refused(
-                f"reading {there['LoadBalancerName']}: the addresses of an Application Load Balancer do not stay; names"
-                " lead to it by alias or CNAME, which is not in this version"
-            )
 
     def check(self, plan: Blueprint) -> None:
         """What AWS lets us know beforehand: names, addresses, whose B is. Raises Refused, Denied, Unreachable."""
@@ -58,7 +64,7 @@ class Elbv2:
         found: Thing = json.loads(plan.text)
         return found
 
-    def stand_up(self, plan: Blueprint) -> None:
+    def stand_up(self, plan: Blueprint) -> Endpoint | None:
         """Made, with every group, target, listener and rule as on A; A marked and protected. Raises as `check`."""
         api, document, migration = self._api, self._document(plan), self._migration
         arn = building.balancer(api, document, copying.named(self._name), self._side.addresses, migration)
@@ -66,6 +72,10 @@ class Elbv2:
         copies = building.groups(api, document, migration)
         building.listeners(api, document, arn, copies, migration)
         building.settings(api, document, arn)
+        if self._side.addresses:
+            return None
+        now = self.located()
+        return Endpoint(now.hostname, now.alias_zone)
 
     def look(self) -> Look:
         """Up once AWS calls it active; every target as AWS finds it. Without counters: these come minutes late."""
@@ -81,3 +91,8 @@ class Elbv2:
             removing.take_down(self._api, self._name, self._migration)
         else:
             removing.retire(self._api, self._there(), f"retiring {self._name or self._arn}", self._migration)
+
+
+def located(side: Side) -> Side:
+    """The side with what AWS calls it. Raises as `Elbv2.located`."""
+    return Elbv2(side).located()
