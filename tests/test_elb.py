@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from elbs import ACL, CERT, HERS, HIS, KEYS, MIGRATION, Account, Hand, account, application, group, network, tagged
 
+from lbmigrate.balancers import elbv2
 from lbmigrate.balancers.elbv2 import copying, marks
 from lbmigrate.errors import Denied, LbmigrateError, Refused, Unreachable
 from lbmigrate.lab.elb.beside import READING
-from lbmigrate.model import Blueprint, Look
+from lbmigrate.model import Blueprint, Look, Side
 
 MADE = {
     "CreateLoadBalancer": 1, "CreateTargetGroup": 3, "CreateListener": 2, "CreateRule": 4, "RegisterTargets": 3,
@@ -370,3 +371,21 @@ def test_groups_are_told_apart_from_strangers_of_the_same_name(one: Account) -> 
     group(one, name, [], Protocol="TCP", Port=443)
     with pytest.raises(LbmigrateError, match="was not made for web-2026"):
         one.side("b", "b", HIS).stand_up(plan)
+
+
+def test_what_a_balancer_is_reached_by_is_known_once_it_is_made(one: Account) -> None:
+    application(one, "a")
+    place = {"side": "a", "migration": MIGRATION, "name": "a", "region": "us-east-1", "endpoint": one.endpoint}
+    a = elbv2.located(Side("elbv2", (), place=tuple(place.items())))
+    assert a.families == ("A",)
+    assert a.hostname.endswith(".elb.amazonaws.com.")
+    assert a.alias_zone.startswith("Z")
+    named = tuple({**place, "side": "b", "name": "b"}.items())
+    b = elbv2.awaited(Side("elbv2", (), place=named), a)
+    endpoint = one.side("b", "b", ()).stand_up(one.side("a", "a", ()).describe())
+    assert endpoint is not None
+    assert endpoint.hostname.partition(".")[2] == b.hostname.partition(".")[2]
+    assert len(endpoint.hostname) <= len(b.hostname)
+    assert endpoint == one.side("b", "b", ()).stand_up(one.side("a", "a", ()).describe())
+    with pytest.raises(Refused, match="there is none; correct name and region"):
+        elbv2.located(Side("elbv2", (), place=tuple({**place, "name": "c"}.items())))

@@ -20,7 +20,7 @@ def make(side: Side) -> Balancer:
 
 
 def located(side: Side) -> Side:
-    """A with its host name, hosted zone and families, as AWS tells them. Raises Refused, Denied, Unreachable, Failed."""
+    """A with its host name, hosted zone and families, as AWS tells them. Raises as `Elbv2.located`, and Failed."""
     try:
         from lbmigrate.balancers.elbv2 import side as sides
     except ImportError as wrong:

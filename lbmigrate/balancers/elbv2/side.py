@@ -46,6 +46,9 @@ class Elbv2:
     def describe(self) -> Blueprint:
         """The balancer with all that belongs to it. Raises Refused for what cannot be moved, Denied, Unreachable."""
         there = self._needed()
+        if self._side.addresses and there["Type"] == "application":
+            about = f"reading {there['LoadBalancerName']}"
+            raise Refused(f"{about}: an Application Load Balancer's addresses do not stay; leave `addresses` out")
         document = reading.document(self._api, there)
         backends = reading.backends(self._api, reading.groups_of(self._api, there["LoadBalancerArn"]))
         listens = tuple(Listen("*", one["Port"], one["Protocol"] in ("HTTPS", "TLS")) for one in document["listeners"])

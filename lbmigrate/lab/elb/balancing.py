@@ -36,7 +36,9 @@ def create_load_balancer(world: World, given: Thing) -> Thing:
     rules.subnets(world, kind, scheme, mappings)
     number = world.fresh()
     arn = f"{ARN}:loadbalancer/{'app' if kind == 'application' else 'net'}/{given['Name']}/{number}"
-    dns = f"{'internal-' if scheme == 'internal' else ''}{given['Name']}-{number}.elb.{REGION}.amazonaws.com"
+    where = f"{REGION}.elb" if kind == "application" else f"elb.{REGION}"
+    unique = number[-10:] if kind == "application" else number
+    dns = f"{'internal-' if scheme == 'internal' else ''}{given['Name']}-{unique}.{where}.amazonaws.com"
     world.balancers[arn] = {
         **made, "LoadBalancerArn": arn, "DNSName": dns, "CanonicalHostedZoneId": HOSTED[kind],
         "CreatedTime": world.clock(), "VpcId": world.subnets[mappings[0]["SubnetId"]]["vpc"],
