@@ -158,7 +158,7 @@ def test_both_families_are_compared() -> None:
 
 def clients(**given: Any) -> dict[str, Any]:
     return {
-        "sent": 100, "ok": 100, "failed": 0, "retried": 2, "late": 0,
+        "sent": 100, "ok": 100, "failed": 0, "retried": 2, "fallback": 0, "late": 0,
         "by_side": {"a": 50, "b": 50, "none": 0}, "failed_by_side": {"a": 0, "b": 0, "none": 0}, **given,
     }  # fmt: skip
 
@@ -182,6 +182,16 @@ def test_failures_are_bounded_by_side_and_share(bounds: Bounds, failed: dict[str
     expect = Expect(0, "done", bounds, "moved", "retired", "running")
     found = judge.checks(expect, 0, {"phase": "done"}, seen, "moved", {"a": "retired", "b": "running"})
     assert all(one.ok for one in found) is ok
+
+
+def test_a_client_that_goes_on_to_another_target_met_the_fault() -> None:
+    """With SRV a dead side may fail nobody."""
+    expect = Expect(0, "done", Bounds("b", 0.05), "moved", "retired", "running")
+    for fallen, ok in ((0, False), (7, True)):
+        found = judge.checks(
+            expect, 0, {"phase": "done"}, clients(fallback=fallen), "moved", {"a": "retired", "b": "running"}
+        )
+        assert all(one.ok for one in found) is ok
 
 
 def test_each_expectation_can_fail_alone() -> None:
