@@ -4,15 +4,20 @@ Only what was surely not done is tried again here; botocore itself sends every c
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import botocore.loaders  # type: ignore[import-untyped]
 import botocore.session  # type: ignore[import-untyped]
 import tenacity
 from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.credentials import (  # type: ignore[import-untyped]
+    AssumeRoleCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
 from botocore.exceptions import (  # type: ignore[import-untyped]
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
@@ -25,6 +30,9 @@ TRIES = 6
 PAUSE = (0.3, 4.0)  # seconds before a second try, and at most before a later one
 BUSY = ("Throttling", "ThrottlingException", "PriorRequestNotComplete", "RequestLimitExceeded")
 UNARMED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound)
+UNSENT = (*UNARMED, CredentialRetrievalError)  # without keys nothing was sent
+METHOD = "assume-role"
+SESSION = "lbmigrate"  # by which CloudTrail tells our calls
 STALE = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 
@@ -34,21 +42,33 @@ class Busy(Exception):
 
 @value
 class Reach:
-    """How the API is reached: region, profile of the credentials, another endpoint; "" where boto3 may choose."""
+    """How the API is reached: region, profile of the credentials, another endpoint; "" where boto3 may choose.
+
+    `role` is assumed by STS with these credentials, again before each session of an hour ends.
+    """
 
     region: str = ""
     profile: str = ""
     endpoint: str = ""
+    role: str = ""
+    external_id: str = ""
 
 
 def client(service: str, reach: Reach, timeout: float) -> Any:
     """A client that sends each call once; `timeout` in seconds. Raises what botocore does for a wrong profile."""
-    session = botocore.session.Session(profile=reach.profile or None)
-    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     once = Config(retries={"total_max_attempts": 1}, connect_timeout=timeout, read_timeout=timeout)
+    session = _session(reach.profile)
+    if reach.role:
+        session = _assumed(session, reach, once)
     return session.create_client(
         service, region_name=reach.region or None, endpoint_url=reach.endpoint or None, config=once
     )
+
+
+def _session(profile: str) -> Any:
+    made = botocore.session.Session(profile=profile or None)
+    made.register_component("data_loader", _loader(made.get_config_variable("data_path")))
+    return made
 
 
 @cache
@@ -57,10 +77,25 @@ def _loader(path: str | None) -> Any:
     return botocore.loaders.create_loader(path)
 
 
+def _assumed(base: Any, reach: Reach, config: Config) -> Any:
+    """A session with the role's credentials; STS is asked at the first call, and where AWS's settings say it is."""
+    held = base.get_credentials()
+    if held is None:
+        raise NoCredentialsError
+    given = {"RoleSessionName": SESSION} | ({"ExternalId": reach.external_id} if reach.external_id else {})
+    made = partial(base.create_client, region_name=reach.region or None, config=config)
+    fetcher = AssumeRoleCredentialFetcher(made, held, reach.role, given)
+    found = _session(reach.profile)
+    found._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, METHOD)
+    return found
+
+
 def once(made: Any, call: str, given: Mapping[str, Any]) -> Any:
     """One call, sent once. Raises Busy, ClientError, BotoCoreError."""
     try:
         return getattr(made, call)(**given)
+    except RuntimeError as wrong:  # botocore's word for a role's keys that are over when they come: a clock is wrong
+        raise CredentialRetrievalError(provider=METHOD, error_msg=wrong) from wrong
     except ClientError as wrong:
         if said(wrong)[0] in BUSY:
             raise Busy(said(wrong)[0]) from wrong
@@ -95,4 +130,6 @@ def error(about: str, wrong: Exception, see: str) -> Denied | Unreachable:
         return Denied(f"{about}: {code}: {words}; see {see}")
     if isinstance(wrong, UNARMED):
         return Denied(f"{about}: {wrong}; give a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if isinstance(wrong, CredentialRetrievalError):
+        return Unreachable(f"{about}: {wrong}; renew the credentials, and see that this machine's clock is right")
     return Unreachable(f"{about}: no answer ({type(wrong).__name__}); see the network and endpoint")

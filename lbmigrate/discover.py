@@ -1,8 +1,8 @@
 """Which names end at A, and what else names A, by the records of the zones. Pure: names and rdata are in wire form.
 
-A name ends at A when it holds one of A's addresses, or leads to a name that does: by CNAME, DNAME, SRV, HTTPS, SVCB,
-or by PowerDNS's ALIAS. Only a record that itself names A, by address, hint or hostname, has to be moved; what leads to
-a moved name follows it.
+A name ends at A when it holds one of A's addresses, or leads to a name that does: by CNAME, DNAME, SRV, HTTPS, SVCB, by
+PowerDNS's ALIAS or an alias of Route 53. Only a record that itself names A, by address, hint or hostname, has to be
+moved; what leads to a moved name follows it.
 """
 
 import ipaddress
@@ -19,12 +19,15 @@ Record = tuple[bytes, int, int, bytes]  # owner in lower case, type, TTL in seco
 Name = bytes
 Fate = Literal["move", "follow", "own", "glue", "stuck"]
 A, NS, CNAME, PTR, MX, TXT, AAAA, SRV, DNAME, SVCB, HTTPS, SPF, ALIAS = 1, 2, 5, 12, 15, 16, 28, 33, 39, 64, 65, 99, 65401  # fmt: skip  # noqa: E501
+HOSTED, STUCK = 1 << 16, (1 << 16) + 1  # never on the wire: an alias of Route 53; why an owner's records cannot move
 TYPES = {
     A: "A", NS: "NS", CNAME: "CNAME", PTR: "PTR", MX: "MX", TXT: "TXT", AAAA: "AAAA", SRV: "SRV", DNAME: "DNAME",
     SVCB: "SVCB", HTTPS: "HTTPS", SPF: "SPF", ALIAS: "ALIAS", lua.NUMBER: "LUA",
+    HOSTED: "alias", STUCK: "",
 }  # fmt: skip
-TARGET_AT = {NS: 0, CNAME: 0, PTR: 0, DNAME: 0, ALIAS: 0, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}  # bytes before the name
-LEADING = (CNAME, ALIAS, SRV, SVCB, HTTPS)
+WHOLE = dict.fromkeys((NS, CNAME, PTR, DNAME, ALIAS, HOSTED), 0)
+TARGET_AT = {**WHOLE, MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}  # bytes before the name
+LEADING = (CNAME, ALIAS, HOSTED, SRV, SVCB, HTTPS)
 REPLACE = " cannot be moved: replace it by plain addresses"
 WILDCARD = b"\1*"
 FENCE = b"\x0a_lbmigrate"
@@ -87,6 +90,7 @@ class Contents:
         self.aims: list[tuple[_Edge, Name]] = []
         self.cuts: set[Name] = set()
         self.fenced: list[tuple[Name, str]] = []
+        self.stuck: dict[Name, str] = {}
         self.apex = b""
 
     def wanted(self, every: Container[bytes]) -> Mapping[int, Container[bytes]]:
@@ -104,6 +108,8 @@ class Contents:
                 self._text(owner, rtype, rdata)
             elif rtype == lua.NUMBER:
                 self._code(owner, rdata)
+            elif rtype == STUCK:
+                self.stuck[owner] = rdata.decode(errors="replace")
             else:
                 self.apex = owner
         return self
@@ -166,8 +172,8 @@ def findings(zones: Iterable[Contents], a: Side) -> tuple[tuple[Found, ...], tup
     held = [one for zone in zones for one in zone.found]
     ends: dict[Name, tuple[Name, ...]] = {**({host: ()} if host else {}), **{one.name: () for one in held}}
     led = list(_led(zones, ends))
-    cuts = {zone.entry: zone.cuts for zone in zones}
-    judged = dict.fromkeys(_judged(one, host, cuts[one.entry]) for one in (*held, *led))
+    by_entry = {zone.entry: zone for zone in zones}
+    judged = dict.fromkeys(_judged(one, host, by_entry[one.entry]) for one in (*held, *led))
     moved = {one.name for one in judged if one.fate == "move"}
     found = [_followed(one, moved) for one in judged]
     beside = [one for zone in zones for one in zone.beside]
@@ -220,9 +226,9 @@ def _renamed(name: Name, below: Mapping[Name, list[tuple[Name, int]]]) -> Iterat
                 yield name[:at] + owner, entry
 
 
-def _judged(one: Found, host: Name, cuts: set[Name]) -> Found:
+def _judged(one: Found, host: Name, zone: Contents) -> Found:
     """The same with its fate, and what is to be said about it."""
-    if any(part in cuts for part in _parents(one.name)):
+    if any(part in zone.cuts for part in _parents(one.name)):
         return replace(one, fate="glue", why="below a zone cut: that zone needs its own dns: entry")
     if one.name == host and one.rtype in ("A", "AAAA"):
         return replace(one, fate="own", why="A's own name")
@@ -230,8 +236,11 @@ def _judged(one: Found, host: Name, cuts: set[Name]) -> Found:
         return one
     if one.rtype == "ALIAS":
         return replace(one, fate="stuck", why=f"an ALIAS{REPLACE}")
-    if one.rtype not in (*kinds("_" if one.name[1:2] == b"_" else ""), "CNAME"):
+    service = one.name[1:2] == b"_"
+    if one.rtype not in (*kinds("_" if service else ""), "CNAME", *(() if service else ("alias",))):
         return replace(one, fate="stuck", why=f"{one.rtype} is not moved at such a name")
+    if one.name in zone.stuck:
+        return replace(one, fate="stuck", why=zone.stuck[one.name])
     return replace(one, fate="move")
 
 

@@ -16,6 +16,7 @@ from lbmigrate.spec import Bound
 from lbmigrate.value import replace, value
 
 ALIASES = 16  # asked for one after the other
+SOME = 5  # zones that a remark names
 
 
 @value
@@ -38,13 +39,17 @@ class Discovery:
     remarks: tuple[str, ...] = ()
 
 
-def discover(bound: Bound, given: Sequence[str] = ()) -> Discovery:
+def discover(bound: Bound, given: Sequence[str] = (), account: bool = False) -> Discovery:
     """Every zone under dns:; `given` and the config's own names are asked for where a transfer is not allowed.
 
-    Raises Usage (a name outside the zones), Unreachable, Denied (no transfer, and no name to ask for, or no answer).
+    `account`: and every other zone that Route 53 has for the same account. Raises Usage (a name outside the zones),
+    Unreachable, Denied (no transfer, and no name to ask for, or no answer).
     """
     asked = replace(bound, names=tuple(dict.fromkeys((*bound.names, *given))))
     _within(asked)
+    if account:
+        every = (*bound.dns, *drivers.others(bound.dns))
+        bound, asked = replace(bound, dns=every), replace(asked, dns=every)
     parts, zones = [], []
     unread: dict[str, str] = {}
     refusals: list[Denied] = []
@@ -63,7 +68,28 @@ def discover(bound: Bound, given: Sequence[str] = ()) -> Discovery:
         raise Denied(f"{refusals[0]}{more}")
     found, beside = findings(parts, bound.a)
     strays = _strays([name for name in asked.names if name not in unread], found)
-    return Discovery(tuple(zones), found, beside, (*unread.values(), *strays))
+    said = _unlisted(bound) if not account else _unconfigured(bound, found)
+    return Discovery(tuple(zones), found, beside, (*unread.values(), *strays, *said))
+
+
+def _unlisted(bound: Bound) -> list[str]:
+    """That the account has zones which nobody looked through."""
+    try:
+        zones = drivers.others(bound.dns)
+    except Denied as refused:
+        return [f"whether the account has other zones is not known: {refused}"]
+    if not zones:
+        return []
+    some = ", ".join(f"{one.zone} ({one.zone_id})" for one in zones[:SOME]) + (", …" if zones[SOME:] else "")
+    return [f"not looked through, having no entry under dns: {len(zones)} hosted zone(s) of the account: {some}; to"
+            " look through them too: lbmigrate discover --account"]  # fmt: skip
+
+
+def _unconfigured(bound: Bound, found: Sequence[Found]) -> list[str]:
+    """The zones whose names would have to be moved and that have no entry."""
+    lacking = dict.fromkeys(bound.dns[one.entry] for one in found if one.fate == "move")
+    return [f"{one.zone}: hosted zone {one.zone_id} holds names that end at A, and has no entry under dns:; give it one"
+            for one in lacking if one.view and one.view == one.zone_id]  # fmt: skip
 
 
 def _by_transfer(bound: Bound, index: int) -> Contents:

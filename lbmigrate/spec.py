@@ -31,7 +31,8 @@ class Dns:
 
     `view`: the name of this face of a zone that has several; `addresses`: those of A's and B's that it shows, empty for
     all of them. `transfer` is None where the zone is transferred from `server` with its key. Route 53 alone has
-    `zone_id`, `region`, `profile`, `endpoint`; its `scheme` is "weighted".
+    `zone_id`, `private` (None: the config does not say), `region`, `profile`, `role` (to assume, with `external_id`),
+    `endpoint`; its `scheme` is "weighted".
     """
 
     driver: str
@@ -49,6 +50,9 @@ class Dns:
     region: str = ""
     profile: str = ""
     endpoint: str = ""
+    role: str = ""
+    external_id: str = ""
+    private: bool | None = None
 
 
 @value

@@ -43,8 +43,17 @@ def address() -> str:
 
 def client(at: str, key: str = KEY_ID, attempts: int = 1) -> Any:
     """boto3 as it is; what it would refuse itself goes out all the same."""
+    return _client("route53", at, key, attempts)
+
+
+def sts(at: str, key: str = KEY_ID) -> Any:
+    """The same for STS."""
+    return _client("sts", at, key, 1)
+
+
+def _client(service: str, at: str, key: str, attempts: int) -> Any:
     return boto3.client(
-        "route53", region_name="us-east-1", endpoint_url=f"http://{at}", aws_access_key_id=key,
+        service, region_name="us-east-1", endpoint_url=f"http://{at}", aws_access_key_id=key,
         aws_secret_access_key="canary-r53", config=Config(
             retries={"total_max_attempts": attempts}, connect_timeout=2, read_timeout=20, parameter_validation=False
         ),

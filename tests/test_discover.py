@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbmigrate import lua
-from lbmigrate.discover import MOST, TYPES, Contents, Found, Record, findings, names
+from lbmigrate.discover import HOSTED, MOST, STUCK, TYPES, Contents, Found, Record, findings, names
 from lbmigrate.model import Side
 
 A = Side("external", ("192.0.2.10", "2001:db8::10"), hostname="lb-a.example.com.")
@@ -30,6 +30,10 @@ def record(line: str) -> Record:
     origin = dns.name.from_text("example.com")
     if rtype == "ALIAS":
         return w(owner), 65401, 300, w(rdata)
+    if rtype == "HOSTED":
+        return w(owner), HOSTED, 60, w(rdata)
+    if rtype == "STUCK":
+        return w(owner), STUCK, 0, rdata.encode()
     if rtype == "LUA":
         family, _, code = rdata.partition(" ")
         raw = code.encode()
@@ -72,6 +76,12 @@ TABLE = [
     ("b CNAME www\na CNAME b\nwww A 192.0.2.10", ["a CNAME b www: follow", "b CNAME www: follow", W]),
     ("a ALIAS www\nwww A 192.0.2.10", ["a ALIAS www: follow", "www A 192.0.2.10: move"]),
     ("a ALIAS lb-a", ["a ALIAS lb-a: stuck"]),
+    ("a HOSTED lb-a", ["a alias lb-a: move"]),
+    ("_a HOSTED lb-a", ["_a alias lb-a: stuck"]),
+    ("a HOSTED www\nwww A 192.0.2.10", ["a alias www: follow", "www A 192.0.2.10: move"]),
+    ("a STUCK why\na HOSTED lb-a\nb CNAME a", ["a alias lb-a: stuck", "b CNAME a lb-a: stuck"]),
+    ("www STUCK why\nwww A 192.0.2.10", ["www A 192.0.2.10: stuck"]),
+    ("a STUCK why\na HOSTED www\nwww A 192.0.2.10", ["a alias www: follow", "www A 192.0.2.10: move"]),
     ("_x._tcp SRV 0 0 80 lb-a", ["_x._tcp SRV lb-a: move"]),
     ("_x._tcp SRV 0 0 80 .", []),
     ("x SRV 0 0 80 lb-a", ["x SRV lb-a: stuck"]),

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from route53s import WWW, A, B, alias, client, simple
+from route53s import WWW, A, B, alias, client, simple, weighted
 from test_route53 import KEYS, Lab, at
 
 from lbmigrate import config
 from lbmigrate.__main__ import main
+from lbmigrate.dns.route53.api import PACE
 from lbmigrate.errors import Usage
 from lbmigrate.fold import State
+from lbmigrate.lab.route53 import api, sets
 from lbmigrate.lab.route53.world import Made
 from lbmigrate.model import Applied, Records
 from lbmigrate.plan import build
@@ -107,6 +109,61 @@ def test_discover_reads_the_listing(lab: Lab, lbmigrate: Callable[..., Said]) ->
     assert "ip4:192.0.2.10" in out
 
 
+def test_discover_says_what_moves_what_follows_and_what_cannot_be_moved(
+    lab: Lab, lbmigrate: Callable[..., Said]
+) -> None:
+    """An alias to A's hostname (also behind dualstack.) is moved as it is; what weights cannot stand beside is told."""
+    here = "Z35SXDOTRQ7X7K"
+    lab.fill(
+        alias(here, "a.lab.test.", "lb-a.example.net."), alias(here, "d.lab.test.", "dualstack.lb-a.example.net."),
+        alias(lab.zone, "f.lab.test.", "www.lab.test."), weighted("w.lab.test.", 3, A, "one"),
+        {**simple("l.lab.test.", A), "SetIdentifier": "l", "Region": "eu-west-1"},
+    )  # fmt: skip
+    file = Path("lbmigrate.yaml")
+    file.write_text(text(lab).replace("[192.0.2.10]}", "[192.0.2.10], hostname: lb-a.example.net}"))
+    code, out, err = lbmigrate("-o", "json", "discover")
+    assert code == 0, err
+    found = {one["name"]: (one["type"], one["fate"]) for one in json.loads(out)["found"]}
+    assert found == {
+        "a.lab.test.": ("alias", "move"), "d.lab.test.": ("alias", "move"), "f.lab.test.": ("alias", "follow"),
+        "w.lab.test.": ("A", "move"), "l.lab.test.": ("A", "stuck"), "www.lab.test.": ("A", "move"),
+    }  # fmt: skip
+    (why,) = [one["why"] for one in json.loads(out)["found"] if one["fate"] == "stuck"]
+    assert why.startswith("A: is a latency set (l): weights cannot stand beside it")
+    file.write_text(file.read_text().replace("[www.lab.test]", "{discover: [lab.test]}"))
+    code, _, err = lbmigrate("plan")
+    assert (code, "l.lab.test. A: A: is a latency set" in err) == (6, True)
+
+
+def test_discover_tells_of_the_accounts_other_zones_and_looks_through_them_when_asked(
+    lab: Lab, lbmigrate: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 14 other zones (two pages of their listing) one is the private zone of the same name."""
+    monkeypatch.setattr(PACE, "wait", lambda: None)  # which would keep to 5 requests a second
+    monkeypatch.setattr(api, "MOST_ZONES", 8)
+    others = [lab.world.create(Made(f"z{n}.test.", f"z{n}")).id for n in range(13)]
+    lab.world.fill(others[7], [sets.from_json(simple("in.z7.test.", A))])
+    inside = lab.world.create(Made("lab.test.", "inside", private=True)).id
+    lab.world.fill(inside, [sets.from_json(simple("app.lab.test.", A))])
+    file = Path("lbmigrate.yaml")
+    file.write_text(text(lab).replace("zone: lab.test\n", "zone: lab.test\n    private: false\n"))
+    code, out, err = lbmigrate("discover")
+    assert (code, "app.lab.test." in out) == (0, False)
+    assert "14 hosted zone(s) of the account" in err
+    lab.world.calls.clear()
+    code, out, err = lbmigrate("-o", "json", "discover", "--account")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["names"] == ["app.lab.test.", "www.lab.test.", "in.z7.test."]
+    assert {one["zone"] for one in found["found"]} == {"lab.test.", "z7.test."}
+    assert lab.world.calls.count("ListHostedZones") == 2
+    assert f"hosted zone {inside} holds names that end at A, and has no entry under dns:" in err
+    lab.set(denied=("ListHostedZones",))
+    code, _, err = lbmigrate("discover")
+    assert (code, "whether the account has other zones is not known" in err) == (0, True)
+    assert lbmigrate("discover", "--account")[0] == 1
+
+
 def test_names_are_found_for_the_plan(lab: Lab, lbmigrate: Callable[..., Said]) -> None:
     lab.fill(simple("api.lab.test.", A))
     Path("lbmigrate.yaml").write_text(text(lab).replace("[www.lab.test]", "{discover: [lab.test]}"))
@@ -136,7 +193,12 @@ def test_the_policy_is_enough_for_check_and_no_more_than_that(lab: Lab, lbmigrat
             "    zone: lab.test\n    scheme: lua\n",
             "a scheme for driver route53 is not in this version",
         ),
-        ("    zone: lab.test\n", "    zone: lab.test\n    role: arn:aws:x\n", "name it as role_arn in a profile"),
+        (
+            "    zone: lab.test\n",
+            "    zone: lab.test\n    role: arn:aws:x\n",
+            "no role's ARN; it looks like arn:aws:iam",
+        ),
+        ("    zone: lab.test\n", "    zone: lab.test\n    external_id: x\n", "external_id belongs to a role"),
     ],
 )
 def test_the_config_says_what_this_version_lacks(tmp_path: Path, old: str, new: str, said: str) -> None:

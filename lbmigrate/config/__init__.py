@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "sqlite:.lbmigrate/journal.db"
 Pairs = tuple[tuple[str, str], ...]
+HOSTED = ("zone_id", "private", "region", "profile", "role", "external_id", "endpoint")  # keys of a zone at Route 53
 
 
 def light(path: FilePath) -> tuple[str, str]:
@@ -197,7 +198,7 @@ def _dns(entry: Table, beside: str) -> Dns:
         tsig=_tsig(entry.get("tsig"), beside) if "tsig" in entry else None,
         nameservers=entry.all("nameservers"),
         addresses=entry.all("addresses"),
-        **_given(entry, "server", "port", "scheme", "serve_limit", "view", "zone_id", "region", "profile", "endpoint"),
+        **_given(entry, "server", "port", "scheme", "serve_limit", "view", *HOSTED),
     )
     if found.driver == "route53":
         return replace(found, scheme="weighted")

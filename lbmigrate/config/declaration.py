@@ -140,9 +140,13 @@ DNS = Map(
         ),
         "serve_limit": Field(SOME_TIME, "a server that does not follow within this holds the migration; default 10m"),
         "zone_id": Field(TEXT, "route53: the hosted zone"),
+        "private": Field(BOOLEAN, "route53: whether it is the private or the public zone of that name"),
         "region": Field(TEXT, "route53: the region of the control plane"),
         "profile": Field(TEXT, "route53: the profile of the credentials"),
-        "role": Field(TEXT, "route53: a role to assume"),
+        "role": Field(
+            Word(values.role, _pattern(values.ROLE)), "route53: a role to assume, with the credentials that there are"
+        ),
+        "external_id": Field(TEXT, "route53: what the role asks for beside"),
         "endpoint": Field(URL, "route53: another endpoint"),
     }
 )

@@ -38,6 +38,8 @@ DNS_KEYS = {
         "profile",
         "endpoint",
         "role",
+        "external_id",
+        "private",
         "scheme",
         "nameservers",
         "serve_limit",
@@ -100,8 +102,8 @@ def _entry(entry: Table) -> Iterator[Finding]:
         yield entry.at(key), f"the key `{key}` does not belong to driver {driver}; remove it"
     if driver == "rfc2136" and "server" not in entry:
         yield entry.line, f"driver {driver} needs the key `server`, the primary that takes updates; add it"
-    if "role" in entry:
-        yield entry.at("role"), _role()
+    if "external_id" in entry and "role" not in entry:
+        yield entry.at("external_id"), "external_id belongs to a role; give `role`, or remove it"
     if driver == "route53" and entry.get("scheme", "auto") != "auto":
         yield entry.at("scheme"), _absent("a scheme for driver route53", "remove the key: names have weighted sets")
 

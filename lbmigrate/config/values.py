@@ -14,6 +14,7 @@ from lbmigrate.config.text import show
 DURATION = r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
 SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"
 SECRET = r"(?:env|file|cmd):.+"
+ROLE = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+"  # API reference of IAM, "IAM identifiers"
 MIGRATION = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 STATUSES = r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?(?: *, *[1-5][0-9]{2}(?:-[1-5][0-9]{2})?)*"
 _UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
@@ -94,6 +95,13 @@ def view(name: str) -> str:
     if not re.fullmatch(MIGRATION, name):
         raise ValueError(f"{show(name)} is no view's name; use letters, digits, `.`, `_` and `-`, such as inside")
     return name
+
+
+def role(arn: str) -> str:
+    """The ARN of a role of AWS."""
+    if not re.fullmatch(ROLE, arn):
+        raise ValueError(f"{show(arn)} is no role's ARN; it looks like arn:aws:iam::123456789012:role/dns")
+    return arn
 
 
 def secret(reference: str) -> str:

@@ -1,6 +1,6 @@
 """The DNS drivers: one visible registry, imported when used."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import import_module
 
 from lbmigrate.errors import Usage
@@ -12,6 +12,7 @@ DRIVERS = {
     "route53": "lbmigrate.dns.route53",
 }  # module with `make(entry, timeout, update_timeout)`
 WHOLE = {"rfc2136": "lbmigrate.dns.transfer", "route53": "lbmigrate.dns.route53.whole"}  # `records(entry, wanted)`
+OTHERS = {"route53": "lbmigrate.dns.route53.account"}  # `others(entries)`, where a server tells its zones
 TIMEOUT = 2.0
 UPDATE_TIMEOUT = 5.0
 
@@ -31,3 +32,12 @@ def whole(entry: Dns, wanted: Mapping[int, Container[bytes]]) -> Iterator[tuple[
     """Every record of a whole zone that is in `wanted`: see dns.transfer. Raises Unreachable, Denied, Refused."""
     found: Iterator[tuple[bytes, int, int, bytes]] = import_module(WHOLE[entry.driver]).records(entry, wanted)
     return found
+
+
+def others(entries: Sequence[Dns]) -> tuple[Dns, ...]:
+    """An entry for each zone that is where those of `entries` are and has none. Raises Unreachable, Denied."""
+    found: list[Dns] = []
+    for driver, module in OTHERS.items():
+        if mine := [one for one in entries if one.driver == driver]:
+            found += import_module(module).others(mine)
+    return tuple(found)

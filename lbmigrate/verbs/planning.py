@@ -29,12 +29,12 @@ def check(common: Common) -> int:
     return 0
 
 
-def discover(common: Common, names: tuple[str, ...], section: bool) -> int:
+def discover(common: Common, names: tuple[str, ...], section: bool, account: bool) -> int:
     """See the command line's help."""
     from lbmigrate import config, gather, listing
     from lbmigrate.render import safe
 
-    seen = gather.discover(config.load(work.config_path(common)).bound, config.owners(names))
+    seen = gather.discover(config.load(work.config_path(common)).bound, config.owners(names), account)
     for line in listing.remarks(seen):
         click.echo(f"lbmigrate: {safe(line)}", err=True)
     if common.output == "json":

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 from lbmigrate import aws
-from lbmigrate.aws import TRIES, UNARMED, Busy
+from lbmigrate.aws import TRIES, UNSENT, Busy
 from lbmigrate.errors import Denied, Unreachable
 from lbmigrate.spec import Dns
 
@@ -89,7 +89,8 @@ class Api:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                reach = aws.Reach(self._entry.region or REGION, self._entry.profile, self._entry.endpoint)
+                one = self._entry
+                reach = aws.Reach(one.region or REGION, one.profile, one.endpoint, one.role, one.external_id)
                 self._made = aws.client("route53", reach, self._timeout)
             return self._made
 
@@ -110,6 +111,14 @@ class Api:
         for one in self._read("list_hosted_zones_by_name", DNSName=name)["HostedZones"]:
             if one["Name"] == name:
                 yield _zone(one)
+
+    def every(self) -> Iterator[HostedZone]:
+        """Every zone of the account, 100 a request. Raises Unreachable, Denied."""
+        page: dict[str, Any] = {"IsTruncated": True, "NextMarker": ""}
+        while page["IsTruncated"]:
+            after = {"Marker": page["NextMarker"]} if page["NextMarker"] else {}
+            page = self._read("list_hosted_zones", **after)
+            yield from map(_zone, page["HostedZones"])
 
     def zone(self, zone_id: str) -> HostedZone:
         """One zone, with its name servers. Raises Unreachable, Denied."""
@@ -135,7 +144,7 @@ class Api:
                 raise Lost(f"changing {self._entry.zone} at {self.where}: {code}: {said}") from wrong
             raise self._error("changing", wrong) from wrong
         except (BotoCoreError, ResponseParserError) as wrong:
-            if isinstance(wrong, UNARMED):
+            if isinstance(wrong, UNSENT):
                 raise self._error("changing", wrong) from wrong
             raise Lost(f"changing {self._entry.zone} at {self.where}: no answer ({type(wrong).__name__})") from wrong
         found: str = done["ChangeInfo"]["Id"]
@@ -164,7 +173,7 @@ class Api:
     def _error(self, what: str, wrong: Exception) -> Denied | Unreachable:
         """Our word for it: Unreachable where another try may help."""
         about = f"{what} in {self._entry.zone} at {self.where}"
-        return aws.error(about, wrong, "zone_id, profile and the key's IAM policy")
+        return aws.error(about, wrong, "zone_id, profile, role and the key's IAM policy")
 
 
 def _zone(given: dict[str, Any]) -> HostedZone:

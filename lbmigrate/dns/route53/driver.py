@@ -58,16 +58,23 @@ class Route53:
                 raise Refused(
                     f"{self._entry.zone}: hosted zone {self._found.id} is {self._found.name}; correct zone_id"
                 )
+            if self._entry.private not in (None, self._found.private):
+                is_ = "private" if self._found.private else "public"
+                raise Refused(f"{self._entry.zone}: hosted zone {self._found.id} is {is_}; correct zone_id or private")
         return self._found
 
     def _only(self) -> str:
-        found = list(self._api.zones(listing.owner(self._entry.zone)))
-        if not found:
-            raise Refused(f"{self._entry.zone}: {self._api.where} has no zone of that name; see profile and zone")
-        if len(found) > 1:
-            kinds = ", ".join(f"{one.id} ({'private' if one.private else 'public'})" for one in found)
-            raise Refused(f"{self._entry.zone}: {self._api.where} has {kinds}; say which by zone_id")
-        return found[0].id
+        entry = self._entry
+        found = list(self._api.zones(listing.owner(entry.zone)))
+        fit = [one for one in found if entry.private in (None, one.private)]
+        if not fit:
+            which = "" if entry.private is None else "private " if entry.private else "public "
+            raise Refused(f"{entry.zone}: {self._api.where} has no {which}zone of that name; see profile and zone")
+        if len(fit) > 1:
+            kinds = ", ".join(f"{one.id} ({'private' if one.private else 'public'})" for one in fit)
+            raise Refused(f"{entry.zone}: {self._api.where} has {kinds}; say which by zone_id, or by private: true or"
+                          " false")  # fmt: skip
+        return fit[0].id
 
     def _lookup(self, owner: dns.name.Name, rtype: str) -> dns.rrset.RRset | None:
         """The delegation's name servers, for the directory of servers; nothing else is asked of it."""
@@ -77,6 +84,11 @@ class Route53:
             raise Refused(f"{self._entry.zone}: zone {zone.id} names no name servers; give nameservers: under dns:")
         texts = [server.removesuffix(".") + "." for server in zone.servers]
         return dns.rrset.from_text_list(name_of(self._entry.zone), 0, dns.rdataclass.IN, dns.rdatatype.NS, texts)
+
+    @property
+    def id(self) -> str:
+        """The hosted zone's id. Raises as `read` does."""
+        return self._zone().id
 
     # ------------------------------------------------------------ reading
 

@@ -75,8 +75,8 @@ def read(name: str, at: tuple[str, str], sets: Sequence[Set], marks: Sequence[Se
     mine = [one for one in sets if one["Type"] in (*kinds(name), "CNAME")]
     for one in mine:
         _movable(name, one, zone_id)
-    found = [_rrset(name, one) for one in mine if _plain(one)]
-    if others := [one for one in mine if not _plain(one)]:
+    found = [_rrset(name, one) for one in mine if plain(one)]
+    if others := [one for one in mine if not plain(one)]:
         found.append(_odd(name, others))
     texts = [one for one in marks if one["Type"] == "TXT"]
     held_fence, keeper = _fence(name, texts)
@@ -102,8 +102,8 @@ def _movable(name: str, one: Set, zone_id: str) -> None:
         raise Refused(f"{about}: is an alias to {target['DNSName']} in this very zone, and follows it; move that name")
 
 
-def _plain(one: Set) -> bool:
-    """Whether it is no more than an RRset."""
+def plain(one: Set) -> bool:
+    """Whether a set is no more than an RRset."""
     return not {"SetIdentifier", "AliasTarget", "HealthCheckId"} & one.keys()
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lbmigrate.dns.route53 import names
-from lbmigrate.lab.route53 import rules, sets
+from lbmigrate.lab.route53 import rules, sets, sts
 from lbmigrate.lab.route53.errors import ApiError
 from lbmigrate.lab.route53.rules import ACTIONS, Change
 from lbmigrate.lab.route53.sets import NAMESPACE, local, put
@@ -18,16 +18,17 @@ from lbmigrate.lab.route53.world import SERVERS, Done, HostedZone, Made, World
 VERSION = "/2013-04-01"
 MOST_SETS = 300  # a page of ListResourceRecordSets
 MOST_ZONES = 100
-_CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/, ]+)/\d{8}/[^/, ]+/route53/aws4_request,")
+_CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/, ]+)/\d{8}/[^/, ]+/(route53|sts)/aws4_request,")
 
 
 class Request(NamedTuple):
-    """One request; `target` is path and query, `authorization` the header of that name."""
+    """One request; `target` is path and query, `authorization` the header of that name, `token` the session's."""
 
     method: str
     target: str
     authorization: str
     body: bytes
+    token: str = ""
 
 
 class Call(NamedTuple):
@@ -52,9 +53,12 @@ Handler = Callable[[World, Call], Reply]
 def answer(world: World, request: Request) -> Reply:
     """Serve one request; errors are answers. Raises Lost where there is to be none."""
     try:
+        key_id, service = _caller(request.authorization)
+        if service == "sts":
+            return _assume(world, key_id, request)
         path, query = urlsplit(request.target).path, urlsplit(request.target).query
         action, handler, key = _route(request.method, path)
-        account = world.admit(_key_id(request.authorization), action)
+        account = world.admit(key_id, action, request.token)
         if action != "ChangeResourceRecordSets":  # which is judged by what it changes
             world.permit(action, f"{'change' if action == 'GetChange' else 'hostedzone'}/{unquote(key)}", {})
         fields = {field: given[-1] for field, given in parse_qs(query).items()}
@@ -71,11 +75,21 @@ def _route(method: str, path: str) -> tuple[str, Handler, str]:
     raise ApiError("InvalidInput", f"The laboratory's Route 53 has no {method} {path}")
 
 
-def _key_id(authorization: str) -> str:
+def _caller(authorization: str) -> tuple[str, str]:
+    """Whose key it is, and for which service the request is signed."""
     found = _CREDENTIAL.match(authorization)
     if found is None:
         raise ApiError("MissingAuthenticationToken", "Missing Authentication Token")
-    return found[1]
+    return found[1], found[2]
+
+
+def _assume(world: World, key_id: str, request: Request) -> Reply:
+    """AssumeRole of STS, at the same address."""
+    world.calls.append("AssumeRole")
+    world.known(key_id, request.token)
+    new, session, root = sts.assumed(world.roles, key_id, request.body, world.clock())
+    world.sessions[new] = session
+    return _reply(root)
 
 
 def _error(wrong: ApiError) -> Reply:

@@ -97,7 +97,8 @@ class Http(asyncio.Protocol):
         if target == "/lab/faults" and method == "PUT":
             reply = _faulted(self._world, body)
         else:
-            reply = api.answer(self._world, Request(method, target, given.get("authorization", ""), body))
+            asked = Request(method, target, given.get("authorization", ""), body, given.get("x-amz-security-token", ""))
+            reply = api.answer(self._world, asked)
         self._send(reply, wants_close(head))
 
     def _send(self, reply: Reply, close: bool) -> None:

@@ -16,6 +16,7 @@ from lbmigrate.lab.route53 import answers, iam, rules
 from lbmigrate.lab.route53.errors import ApiError, Lost
 from lbmigrate.lab.route53.rules import About, Change, Sets
 from lbmigrate.lab.route53.sets import RecordSet
+from lbmigrate.lab.route53.sts import Role, Session
 from lbmigrate.value import replace, value
 
 Clock = Callable[[], float]
@@ -114,14 +115,16 @@ class Done:
 class World:
     """Everything behind the API. One thread at a time.
 
-    `keys`: account by access key id; `balancers`: addresses by the DNS name that an alias has, of both families;
-    `checks`: the health checks that there are.
+    `keys`: account by access key id, `sessions` those of assumed `roles`; `balancers`: addresses by the DNS name
+    that an alias has, of both families; `checks`: the health checks that there are.
     """
 
     def __init__(self, clock: Clock, chance: random.Random | None = None) -> None:
         self.clock = clock
         self.faults = Faults()
         self.keys = {KEY_ID: ACCOUNT}
+        self.roles: dict[str, Role] = {}
+        self.sessions: dict[str, Session] = {}
         self.balancers: dict[str, tuple[str, ...]] = {}
         self.checks: set[str] = set()
         self.zones: dict[str, HostedZone] = {}
@@ -133,16 +136,22 @@ class World:
 
     # ------------------------------------------------------------ who may
 
-    def admit(self, key_id: str, action: str) -> str:
+    def admit(self, key_id: str, action: str, token: str = "") -> str:
         """The account of a request. Raises ApiError: unknown key, expired, denied, throttled."""
         self.calls.append(action)
-        if key_id not in self.keys:
-            raise ApiError("InvalidClientTokenId", "The security token included in the request is invalid.")
-        if self.faults.expired:
-            raise ApiError("ExpiredToken", "The security token included in the request is expired")
-        self._throttle(self.keys[key_id])
+        account = self.known(key_id, token)
+        self._throttle(account)
         self._permit(action)
-        return self.keys[key_id]
+        return account
+
+    def known(self, key_id: str, token: str) -> str:
+        """The account that keys open, those of a session with its token. Raises ApiError."""
+        session = self.sessions.get(key_id)
+        if (key_id not in self.keys) if session is None else (token != session.token):
+            raise ApiError("InvalidClientTokenId", "The security token included in the request is invalid.")
+        if self.faults.expired or (session and self.clock() >= session.ends):
+            raise ApiError("ExpiredToken", "The security token included in the request is expired")
+        return session.account if session else self.keys[key_id]
 
     def _permit(self, action: str) -> None:
         if action in self.faults.denied:
