@@ -18,6 +18,7 @@ from lbmigrate.weighted import octal
 READS = ("route53:GetHostedZone", "route53:ListResourceRecordSets")
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 ELB = "elasticloadbalancing"
+COUNTED = "cloudwatch:GetMetricData"
 TOLD = (  # what a balancer is read by; such calls cannot be narrowed to one
     "ListenerAttributes", "ListenerCertificates", "Listeners", "LoadBalancerAttributes", "LoadBalancers", "Rules",
     "Tags", "TargetGroupAttributes", "TargetGroups", "TargetHealth",
@@ -44,7 +45,7 @@ Policy = dict[str, object]
 def balancers(bound: Bound, keep: bool) -> Policy:
     """The document for sides with driver elbv2; with `keep` A is not deleted; B of another kind asks no more."""
     sides = [side for side in (bound.a, bound.b) if side.place]
-    reads = [f"{ELB}:Describe{one}" for one in TOLD]
+    reads = [COUNTED, *(f"{ELB}:Describe{one}" for one in TOLD)]
     guarded = [_arn(side, f"loadbalancer/app/{_name(side)}/*") for side in sides]
     acls = [*guarded, _arn(bound.a, "regional/webacl/*/*", "wafv2")]
     statements = [_allow(reads, "*"), _allow(["wafv2:GetWebACLForResource"], acls)]

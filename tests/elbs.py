@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from lbmigrate import aws
-from lbmigrate.balancers import make
+from lbmigrate.balancers.elbv2.side import Elbv2
 from lbmigrate.lab.elb.server import serving
 from lbmigrate.lab.elb.state import ACCOUNT, REGION, World
 from lbmigrate.model import Balancer, Side
@@ -33,7 +33,7 @@ class Account:
     def side(self, which: str, name: str, addresses: tuple[str, ...] = (), **more: str) -> Balancer:
         """A driver's side."""
         place = {"side": which, "migration": MIGRATION, "name": name, "region": REGION, "endpoint": self.endpoint}
-        return make(Side("elbv2", addresses, place=tuple({**place, **more}.items())), which)
+        return Elbv2(Side("elbv2", addresses, place=tuple({**place, **more}.items())), self.world.clock)
 
     def listing(self) -> Thing:
         """Everything that the account holds."""
@@ -47,7 +47,7 @@ class Hand:
     """A clock that stands until it is moved."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = 1_790_000_000.0
 
     def __call__(self) -> float:
         return self.now

@@ -137,7 +137,7 @@ def test_what_was_changed_meanwhile_is_brought_in_line(one: Account) -> None:
 
 
 def test_it_is_up_once_it_is_active_and_each_target_as_aws_finds_it(one: Account) -> None:
-    one.world.delays.provision, one.world.delays.healthy = 120.0, 30.0
+    one.world.delays.provision, one.world.delays.healthy, one.world.delays.metrics = 120.0, 30.0, 120.0
     clock = one.world.clock
     assert isinstance(clock, Hand)
     network(one, "a")
@@ -155,7 +155,10 @@ def test_it_is_up_once_it_is_active_and_each_target_as_aws_finds_it(one: Account
     assert (seen.up, [held.healthy for held in seen.backends]) == (True, [True])
     assert [(h.pool, h.name, h.state) for h in seen.backends] == [(h.pool, h.name, h.state) for h in a.backends]
     assert seen.process != a.process
-    assert seen.requests is None
+    assert (seen.requests, seen.as_of) == (None, None)
+    clock.now += 360
+    seen = b.look()
+    assert (seen.requests, seen.as_of) == (0, (clock.now - 180) // 60 * 60)
 
 
 def test_a_target_that_drains_is_not_registered_at_b(one: Account) -> None:

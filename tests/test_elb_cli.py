@@ -21,7 +21,7 @@ from lbmigrate.lab.elb.state import ARN
 CONFIG = f"""\
 migration: {MIGRATION}
 names: [www.lab.test]
-a: {{driver: elbv2, name: a, region: us-east-1, profile: ops, hostname: a-1.elb.amazonaws.com}}
+a: {{driver: elbv2, name: a, region: us-east-1, profile: ops}}
 b: {{driver: elbv2, name: b}}
 dns: [{{driver: route53, zone: lab.test, endpoint: "http://127.0.0.1:1", nameservers: ["127.0.0.1:1"]}}]
 stages: [1, 25, 100]
@@ -31,8 +31,8 @@ Verb = Callable[..., tuple[int, str, str]]
 REFUSED = [
     ("name: b", "name: a", "4: b: name is a's too"),
     ("name: b", "region: eu-west-1, name: b", "4: b: region is not a's"),
-    ("name: b", "hostname: b.lab.test, name: b", "4: b: hostname is known only once it was made; remove the key"),
-    (", hostname: a-1.elb.amazonaws.com", "", "3: a: driver elbv2 needs `hostname`, the balancer's DNSName"),
+    ("name: b", "hostname: b.lab.test, name: b", "4: b: hostname of a load balancer is what AWS calls it; remove the"),
+    ("name: a", "alias: {zone_id: Z1}, name: a", "3: a: alias of a load balancer is what AWS calls it; remove the"),
     ("profile: ops", "role: arn:x", "3: a: role is not in this version; name it as role_arn in a profile"),
     ("name: b", "name: b, socket: s", "4: b: the key `socket` does not belong to driver elbv2"),
     ("driver: elbv2, name: b", "driver: external, addresses: [192.0.2.1]", "3: a: only a migration to driver elbv2"),
@@ -54,7 +54,7 @@ def lbmigrate(
 ) -> Verb:
     sides = [f"addresses: [{', '.join(each)}]" for each in (HERS, HIS)]
     text = CONFIG.replace("profile: ops", f'endpoint: "{one.endpoint}"')
-    text = text.replace("hostname: a-1.elb.amazonaws.com", sides[0]).replace("name: b", f"name: b, {sides[1]}")
+    text = text.replace("name: a", f"name: a, {sides[0]}").replace("name: b", f"name: b, {sides[1]}")
     (tmp_path / "lbmigrate.yaml").write_text(text.replace("zone: lab.test", "zone: lab.test, zone_id: Z1"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -82,7 +82,7 @@ def test_b_is_reached_as_a_is_where_the_file_does_not_say_otherwise(tmp_path: Pa
     place = {"migration": MIGRATION, "region": "us-east-1", "profile": "ops"}
     assert dict(bound.a.place) == {"side": "a", "name": "a", **place}
     assert dict(bound.b.place) == {"side": "b", "name": "b", **place}
-    assert (bound.a.hostname, bound.b.hostname, bound.b.addresses) == ("a-1.elb.amazonaws.com.", "", ())
+    assert (bound.a.given, bound.b.given, bound.b.hostname) == (True, True, "")
     file.write_text(CONFIG.replace("name: b", "name: b, profile: other, region: us-east-1"))
     assert dict(config.load(file).bound.b.place)["profile"] == "other"
 

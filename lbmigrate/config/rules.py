@@ -175,8 +175,10 @@ def _apart(file: Table, beside: str) -> Iterator[Finding]:
 def _hosted(file: Table) -> Iterator[Finding]:
     """What AWS keeps of a balancer, and what a copy has in common with it."""
     a, b = file.get("a"), file.get("b")
-    if a.get("driver") == "elbv2" and not {"addresses", "hostname"} & a.entries.keys():
-        yield a.line, "a: driver elbv2 needs `hostname`, the balancer's DNSName, or `addresses` that stay; add it"
+    for which, side in (("a", a), ("b", b)):
+        for key in {"hostname", "alias"} & side.entries.keys():
+            if side.get("driver") == "elbv2" and "addresses" not in side:
+                yield side.at(key), f"{which}: {key} of a load balancer is what AWS calls it; remove the key"
     if b.get("driver") != "elbv2":
         if a.get("driver") == "elbv2" and not file.get("retire", Table(file.line, {})).get("keep"):
             yield (
@@ -187,8 +189,6 @@ def _hosted(file: Table) -> Iterator[Finding]:
     if a.get("driver") != "elbv2":
         yield b.at("driver"), "b: driver elbv2 makes a copy of a, which is no such load balancer; use another driver"
         return
-    if "hostname" in b and "addresses" not in b:
-        yield b.at("hostname"), "b: hostname is known only once it was made; remove the key"
     if b.get("name") == a.get("name"):
         yield b.at("name"), "b: name is a's too, and a region has a name once; give another"
     if "region" in b and b.get("region") != a.get("region"):

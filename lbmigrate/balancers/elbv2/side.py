@@ -1,10 +1,13 @@
 """`model.Balancer` over one load balancer of an account; what happens at AWS later is for its looks to say."""
 
 import json
+import time
+from collections.abc import Callable
 
 from lbmigrate.aws import Reach
-from lbmigrate.balancers.elbv2 import building, copying, guarding, reading, removing
+from lbmigrate.balancers.elbv2 import building, copying, counting, guarding, reading, removing
 from lbmigrate.balancers.elbv2.api import Api, Thing
+from lbmigrate.balancers.elbv2.counting import FRESH, Counts
 from lbmigrate.errors import Refused
 from lbmigrate.model import Blueprint, Endpoint, Listen, Look, Side
 from lbmigrate.value import replace
@@ -14,14 +17,16 @@ UP = ("active", "active_impaired")
 
 
 class Elbv2:
-    """One side at AWS (model.Balancer). Nothing is kept between two calls but the connections."""
+    """One side at AWS (model.Balancer). Nothing is kept between two calls but connections, and counts for a moment."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, clock: Callable[[], float] = time.time) -> None:
         place = dict(side.place)
         self._side = side
         self._which, self._migration = place.get("side", "b"), place.get("migration", "")
         self._name, self._arn = place.get("name", ""), place.get("arn", "")
         self._api = Api(Reach(place.get("region", ""), place.get("profile", ""), place.get("endpoint", "")))
+        self._clock = clock
+        self._counted: tuple[str, float, Counts | None] = ("", 0.0, None)
 
     def located(self) -> Side:
         """The side with what AWS calls it. Raises Refused where it is not there, Denied, Unreachable."""
@@ -81,12 +86,25 @@ class Elbv2:
         return Endpoint(now.hostname, now.alias_zone)
 
     def look(self) -> Look:
-        """Up once AWS calls it active; every target as AWS finds it. Without counters: these come minutes late."""
+        """Up once AWS calls it active; every target as AWS finds it; counters as CloudWatch has them, minutes late.
+
+        Raises Denied, Unreachable.
+        """
         there = self._there()
         if there is None or there["State"]["Code"] not in UP:
             return Look(up=False)
         arn = there["LoadBalancerArn"]
-        return Look(True, arn, reading.backends(self._api, reading.groups_of(self._api, arn)))
+        backends = reading.backends(self._api, reading.groups_of(self._api, arn))
+        if (told := self._counts(there)) is None:
+            return Look(True, arn, backends)
+        process = f"{arn} since {told.began:.0f}"
+        return Look(True, process, backends, told.requests, told.errors, active=told.active, as_of=told.as_of)
+
+    def _counts(self, there: Thing) -> Counts | None:
+        arn, now = there["LoadBalancerArn"], self._clock()
+        if arn != self._counted[0] or not 0 <= now - self._counted[1] < FRESH:
+            self._counted = (arn, now, counting.counts(self._api, there, now))
+        return self._counted[2]
 
     def stop(self) -> None:
         """B is taken down with all that we made; A is retired for good. Raises Refused, Denied, Unreachable."""

@@ -1,6 +1,6 @@
 """A laboratory's Elastic Load Balancing: the wire protocol, strict where emulators are lenient, boto3 unmodified.
 
 wire: requests and answers by boto3's own description of the API · state: what an account holds · rules: what AWS
-refuses · balancing, listening, grouping, common, operations: the calls of elbv2 · beside: those of ec2 and wafv2 that a
-migration needs · judging: what a policy allows · server: the socket
+refuses · balancing, listening, grouping, common, operations: the calls of elbv2 · beside: those of ec2, wafv2 and
+CloudWatch that a migration needs · metrics: what is counted · judging: what a policy allows · server: the socket
 """

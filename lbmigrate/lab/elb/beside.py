@@ -1,6 +1,6 @@
-"""The calls of ec2 and wafv2 that a migration of balancers needs, and what answers for all of them."""
+"""The calls of ec2, wafv2 and CloudWatch that a migration of balancers needs, and what answers for all of them."""
 
-from lbmigrate.lab.elb import operations, wire
+from lbmigrate.lab.elb import metrics, operations, wire
 from lbmigrate.lab.elb.judging import permit
 from lbmigrate.lab.elb.state import Thing, World
 from lbmigrate.lab.elb.wire import ApiError
@@ -40,6 +40,7 @@ def _associate_web_acl(world: World, given: Thing) -> Thing:
 
 BESIDE = {
     "ec2": {"DescribeAddresses": _describe_addresses, "DescribeSubnets": _describe_subnets},
+    "cloudwatch": {"GetMetricData": metrics.get_metric_data},
     "wafv2": {"GetWebACLForResource": _get_web_acl, "AssociateWebACL": _associate_web_acl},
 }
 

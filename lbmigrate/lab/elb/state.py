@@ -19,6 +19,7 @@ class Delays:
     provision: float = 0.0
     healthy: float = 0.0
     drain: float = 0.0
+    metrics: float = 0.0
 
 
 @dataclass
@@ -38,7 +39,8 @@ class Faults:
 class World:
     """An account. `calls`: every call that was answered, in order; `clock`: seconds.
 
-    `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation.
+    `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation. `counted`: by
+    balancer, metric and minute.
     """
 
     clock: Callable[[], float]
@@ -57,6 +59,7 @@ class World:
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     guarded: dict[str, str] = field(default_factory=dict)
+    counted: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 

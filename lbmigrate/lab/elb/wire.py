@@ -12,7 +12,12 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import botocore.session  # type: ignore[import-untyped]
 from botocore.model import ServiceModel, Shape  # type: ignore[import-untyped]
 
-SERVICES = {"elasticloadbalancing": "elbv2", "ec2": "ec2", "wafv2": "wafv2"}  # by the name that a signature has
+SERVICES = {
+    "elasticloadbalancing": "elbv2",
+    "ec2": "ec2",
+    "wafv2": "wafv2",
+    "monitoring": "cloudwatch",
+}  # by the name that a signature has
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
 
 
@@ -40,7 +45,7 @@ def model(service: str) -> ServiceModel:
 
 def request(service: str, target: str, body: bytes) -> tuple[str, dict[str, Any]]:
     """Operation and arguments. Raises ApiError for what the API does not know."""
-    if model(service).protocol == "json":
+    if model(service).resolved_protocol == "json":
         return target.partition(".")[2], json.loads(body or b"{}")
     given = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
     name = given.pop("Action", "")
@@ -100,7 +105,7 @@ def _scalar(shape: Shape, text: str) -> Any:
 def answer(service: str, name: str, found: Mapping[str, Any]) -> bytes:
     """The body of a good answer."""
     api = model(service)
-    if api.protocol == "json":
+    if api.resolved_protocol == "json":
         return json.dumps(found).encode()
     top = Element(f"{name}Response", xmlns=api.metadata.get("xmlNamespace", "http://ec2.amazonaws.com/doc/2016-11-15/"))
     shape = api.operation_model(name).output_shape
@@ -138,7 +143,7 @@ def _text(found: Any) -> str:
 
 def refusal(service: str, wrong: ApiError) -> bytes:
     """The body of an answer that is an error."""
-    if model(service).protocol == "json":
+    if model(service).resolved_protocol == "json":
         return json.dumps({"__type": wrong.code, "message": wrong.words}).encode()
     top = Element("Response" if service == "ec2" else "ErrorResponse")
     error = SubElement(SubElement(top, "Errors") if service == "ec2" else top, "Error")
