@@ -4,17 +4,20 @@ Ours: from the operator's word to the journal's last entry about it, every inten
 message read back. The messages are counted; beside them stands how many this one change would need: as many names as
 fit one message to the last byte. Theirs: nsupdate with the same prerequisites, changes and fences, as many names to a
 message as its own layout surely holds; then one `dig axfr`, as a careful person reads back. What the name servers
-serve, the sides and the prober are no part of either.
+serve, the sides and the prober are no part of either. Ours is a process of its own, which says what it used at most.
 """
 
 import gc
+import json
 import subprocess
+import sys
 import tempfile
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from served import Ready
 from table import Row, judged, text
@@ -35,9 +38,11 @@ from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
 from lbmigrate.size import HEADER, LIMIT, signature
 from lbmigrate.spec import Bound, Dns, Soft, Stage, Tsig
+from lbmigrate.value import from_json, to_json, value
 
 COUNT = 10_000
 MOST = 1.5
+MOST_MIB = 120
 THEIRS = 150  # names in one message of nsupdate, which writes later names out in full
 A, B = "192.0.2.10", "192.0.2.20"
 ORIGIN = "lab.test."
@@ -80,8 +85,23 @@ def names_of(count: int) -> tuple[str, ...]:
     return tuple(f"www{number:05}.{ORIGIN}" for number in range(count))
 
 
-def ours(directory: Path, count: int) -> tuple[float, int, int]:
-    """Seconds of the change, its messages, and how many it takes at least."""
+@value
+class Ours:
+    """Seconds of the change, its messages, how many it takes at least, and the most memory (resident, MiB)."""
+
+    seconds: float
+    sent: int
+    least: int
+    peak: float
+
+
+def ours(directory: Path, count: int) -> Ours:
+    """What `lbmigrate` takes, measured in a process of its own: from the plan on, the first stage included."""
+    argv = [sys.executable, __file__, str(directory), str(count)]
+    return cast(Ours, from_json(Ours, json.loads(subprocess.check_output(argv, text=True))))
+
+
+def _change(directory: Path, count: int) -> Ours:
     names = names_of(count)
     with ExitStack() as open_:
         made = start_dns(True, directory / "dns", HEAD + "".join(f"{name} A {A}\n" for name in names), "lab.test")
@@ -104,7 +124,14 @@ def ours(directory: Path, count: int) -> tuple[float, int, int]:
         engine.ask(Asked("shift", 100, force=True))
         engine.drive(parts, arrived(100))
         seconds = time.perf_counter() - began
-    return seconds, *_messages(entry, zone.swaps, count)
+    peak = _peak()
+    return Ours(seconds, *_messages(entry, zone.swaps, count), peak)
+
+
+def _peak() -> float:
+    """The most memory that this process had (proc(5): VmHWM; getrusage counts what its parent had before exec)."""
+    (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 def _entry(directory: Path, made: DnsParts) -> Dns:
@@ -182,16 +209,28 @@ def _lines(name: str, before: str, after: str) -> list[str]:
 
 def rows(count: int = COUNT) -> list[Row]:
     """The table's part."""
-    gc.set_threshold(UNSEARCHED)  # as the command line has it
     with tempfile.TemporaryDirectory(prefix="lbmigrate-bench-") as name:
         directory = Path(name)
         (directory / "theirs").mkdir()
         other = theirs(directory / "theirs", count)
-        mine, sent, least = ours(directory, count)
+        mine = ours(directory, count)
     what = f"{count} names change weight"
-    packed = Row(f"{what}, messages", f"{sent}", f"at least {least}", "", f"{least + 1}", sent <= least + 1)
-    return [judged(what, f"{mine:.2f} s", f"nsupdate + dig axfr {other:.2f} s", mine / other, MOST), packed]
+    fits = mine.sent <= mine.least + 1
+    return [
+        judged(what, f"{mine.seconds:.2f} s", f"nsupdate + dig axfr {other:.2f} s", mine.seconds / other, MOST),
+        Row(f"{what}, messages", f"{mine.sent}", f"at least {mine.least}", "", f"{mine.least + 1}", fits),
+        Row("  its peak memory", f"{mine.peak:.0f} MiB", "", "", f"at most {MOST_MIB} MiB", mine.peak <= MOST_MIB),
+    ]
+
+
+def main(argv: list[str]) -> None:
+    """The table's part; with a directory and a number of names our change alone, in this very process, as JSON."""
+    if argv:
+        gc.set_threshold(UNSEARCHED)  # as the command line has it
+        print(json.dumps(to_json(_change(Path(argv[0]), int(argv[1])))))
+    else:
+        print(text(rows()))
 
 
 if __name__ == "__main__":
-    print(text(rows()))
+    main(sys.argv[1:])
