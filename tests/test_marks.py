@@ -7,6 +7,7 @@ import dns.name
 import pytest
 from servers import HOST, KEY, ORIGIN, Server, embedded
 
+from lbmigrate.dns import reader
 from lbmigrate.dns.marks import places
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.model import Held
@@ -39,9 +40,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
-def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+@pytest.fixture(params=[reader.MANY, 1], ids=["asked for", "transferred"])
+def server(running: Server, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The marks of many names are looked for in a transfer, those of few asked for."""
     monkeypatch.setenv("TSIG", KEY.secret)
+    monkeypatch.setattr(reader, "MANY", request.param)
     before = running.records()
     yield running
     running.restore(before)

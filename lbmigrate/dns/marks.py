@@ -1,19 +1,16 @@
 """Other tools that manage the same names, by the TXT records that they leave: external-dns, octoDNS, Gardener.
 
-Found by asking for the places where each tool puts its mark; what it was told to put elsewhere, or to encrypt, is not.
+Found by looking at the places where each tool puts its mark; what it was told to put elsewhere, or to encrypt, is not.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import dns.exception
-import dns.message
 import dns.name
-import dns.rdatatype
 
-from lbmigrate.dns.reading import Question
-from lbmigrate.dns.records import name_of, strings_of
+from lbmigrate.dns.records import name_of
 from lbmigrate.model import Held
 
 EXTERNAL = re.compile(r"\bheritage=external-dns\b")
@@ -28,11 +25,6 @@ class Place(NamedTuple):
     tool: str
     subject: str
     owner: dns.name.Name
-
-    @property
-    def question(self) -> Question:
-        """What to ask for it."""
-        return Question(self.owner, "TXT")
 
 
 def places(zone: dns.name.Name, names: Sequence[Held]) -> list[Place]:
@@ -59,15 +51,15 @@ def _below(labels: tuple[str, ...], at: dns.name.Name) -> dns.name.Name | None:
         return None
 
 
-def found(places: Sequence[Place], replies: Sequence[dns.message.Message]) -> Iterator[str]:
-    """A line for each tool that has left a mark, in plain words, with the names that it has marked."""
+def found(places: Sequence[Place], texts: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A line for each tool that has left a mark, in plain words, with the names that it has marked.
+
+    `texts`: of each place the TXT records that stand there.
+    """
     marked: dict[str, list[str]] = {}
-    for place, reply in zip(places, replies, strict=True):
-        for rrset in reply.answer:
-            if rrset.name == place.owner and rrset.rdtype == dns.rdatatype.TXT:
-                texts = ["".join(one) for one in strings_of(rrset)]
-                if who := _tool(place, texts):
-                    marked.setdefault(who, []).append(place.subject)
+    for place, those in zip(places, texts, strict=True):
+        if those and (who := _tool(place, those)):
+            marked.setdefault(who, []).append(place.subject)
     for who, subjects in marked.items():
         each = list(dict.fromkeys(subjects))
         more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
@@ -75,7 +67,7 @@ def found(places: Sequence[Place], replies: Sequence[dns.message.Message]) -> It
         yield f"{who} also manages {what}, as its TXT records say: freeze it until the migration is over"
 
 
-def _tool(place: Place, texts: list[str]) -> str:
+def _tool(place: Place, texts: Sequence[str]) -> str:
     match place.tool:
         case "external-dns":
             marks = [text for text in texts if EXTERNAL.search(text)]

@@ -4,8 +4,8 @@ The rule: "no record" is believed only from an authoritative, complete, negative
 (RFC 2308 section 2). Anything less is an error.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import dns.flags
 import dns.message
@@ -19,6 +19,8 @@ from lbmigrate import fence
 from lbmigrate.dns.records import fence_name, rrset_of, strings_of, text_of
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
 from lbmigrate.model import Fence, Held, kinds
+
+T = TypeVar("T")
 
 
 class Question(NamedTuple):
@@ -174,3 +176,9 @@ def _alias(asked: Asked, question: Question, replies: Sequence[dns.message.Messa
 
 def _asking(asked: Asked, question: Question) -> str:
     return f"asking {asked.where} for {question.owner} {question.rtype}"
+
+
+def in_parts(each: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """At most so many at a time."""
+    for start in range(0, len(each), size):
+        yield each[start : start + size]

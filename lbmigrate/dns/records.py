@@ -132,3 +132,8 @@ def fence_rdata(held: Fence) -> dns.rdata.Rdata:
 def strings_of(found: Iterable[dns.rdata.Rdata]) -> list[tuple[str, ...]]:
     """The strings of each TXT record; bytes outside ASCII become what no fence holds."""
     return [tuple(one.decode("ascii", "replace") for one in getattr(rdata, "strings", ())) for rdata in found]
+
+
+def texts_of(found: Iterable[dns.rdata.Rdata]) -> list[str]:
+    """Each TXT record as one text."""
+    return ["".join(one) for one in strings_of(found)]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import cycle
 from typing import NamedTuple
 
 import dns.message
@@ -203,11 +204,11 @@ class Rfc2136:
 
         Raises Unreachable when the list of name servers itself cannot be had from the primary.
         """
-        asked = {self._question(name, rtype): name for name in names for rtype in rtypes}
-        found = self._ask_all(list(asked))
+        asked = [(name, self._question(name, rtype)) for name in names for rtype in rtypes]
+        found = self._ask_all([question for _, question in asked])
         if self._lua and "TXT" in rtypes:
             found = self._evaluating(found)
-        return [served.served(one, asked[one.question], self._view) for one in found]
+        return [served.served(one, name, self._view) for one, (name, _) in zip(found, cycle(asked), strict=False)]
 
     def _evaluating(self, found: Sequence[Answer]) -> list[Answer]:
         """The answers, with an error in place of each fence whose server does not evaluate the LUA record beside it.
@@ -246,7 +247,7 @@ class Rfc2136:
 
     def _marks(self, records: Records) -> Iterator[str]:
         places = marks.places(self._zone, records.held)
-        return marks.found(places, self._primary.ask([one.question.message() for one in places], self._timeout))
+        return marks.found(places, self._reader.texts([one.owner for one in places], len(records.held)))
 
     def _apart(self, records: Records) -> Iterator[str]:
         """Whether a claim has to set the SOA first, and may."""
@@ -267,12 +268,11 @@ class Rfc2136:
                 yield f"name server {one.server}: {one.error}"
             elif one.rdatas != (records.soa,):
                 yield f"name server {one.server}: its serial differs from the primary's; is it following?"
-        there = {(rrset.name, rrset.rtype): rrset.rdatas for held in records.held for rrset in held.rrsets}
-        asked = [Question(name_of(name), rtype) for name, rtype in there if rtype != "LUA"]
-        for one in self._ask_all(asked):
-            primary = there[text_of(one.question.owner), one.question.rtype]
-            if not one.error and one.rdatas != primary:
-                yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(primary)}"
+        there = [r for held in records.held for r in held.rrsets if r.rtype != "LUA"]
+        asked = [Question(name_of(rrset.name), rrset.rtype) for rrset in there]
+        for one, rrset in zip(self._ask_all(asked), cycle(there), strict=False):
+            if not one.error and one.rdatas != rrset.rdatas:
+                yield f"name server {one.server}: {_answer(one)}, the primary holds {', '.join(rrset.rdatas)}"
 
 
 def _answer(one: Answer) -> str:

@@ -7,25 +7,23 @@ the same message. Prerequisites that never hold would prove less: PowerDNS fails
 import itertools
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-import dns.rrset
-import dns.update
 
-from lbmigrate.dns.records import fence_name, fence_rdata, name_of, rdatas_of, text_of, type_of
+from lbmigrate.dns.layout import ANY, IN, NONE, Layout, fixed, rdata_wire
+from lbmigrate.dns.reading import in_parts
+from lbmigrate.dns.records import fence_name, fence_strings, name_of, text_of, type_of
+from lbmigrate.dns.update import Update
 from lbmigrate.dns.wire import Primary, Unheard
 from lbmigrate.errors import Denied, LbmigrateError
 from lbmigrate.model import Held
 
 TOGETHER = 200  # names in one message: far from its 65,535 bytes, and more than one rule of a policy is made for
+ASKED = 512  # messages that are laid out before the first is sent
 CHANGED = ("NXRRSET", "YXRRSET", "NXDOMAIN", "YXDOMAIN")
 # One record of each type that nobody has; where somebody has it, the next number.
 NOBODY = {
@@ -36,11 +34,11 @@ NOBODY = {
 
 
 class Write(NamedTuple):
-    """One type at one owner, what stands there now, and how an error names it."""
+    """One type at one owner (in wire form), the rdatas that stand there now, and how an error names it."""
 
-    owner: dns.name.Name
+    owner: bytes
     rtype: str
-    there: tuple[dns.rdata.Rdata, ...]
+    there: tuple[bytes, ...]
     what: str
 
 
@@ -58,13 +56,14 @@ class Rights:
         Yields what changed meanwhile. Raises Denied with the first write that would be refused, Unreachable.
         """
         each = [list(_writes(held, lua)) for held in names if held.rrsets]
-        for write, said in self._singly([write for writes in each for write in writes]):
+        singly = [write for writes in each for write in writes]
+        for write, said in (one for some in in_parts(singly, ASKED) for one in self._singly(some)):
             if said in CHANGED:
                 yield f"{write.what}: changed while it was checked; check again"
             elif said != "NOERROR":
                 hint = "; from PowerDNS 5.1 on it needs enable-lua-record-updates=yes" if write.rtype == "LUA" else ""
                 raise Denied(self._refusal(f"an update of {write.what}", said) + hint)
-        for some in _parts(each, TOGETHER):
+        for some in in_parts(each, TOGETHER):
             said = self._said(self._deletion([write for writes in some for write in writes]))
             if said not in ("NOERROR", *CHANGED):
                 what = f"an update of {some[0][0].what} and others in one message, though each alone is allowed"
@@ -76,7 +75,7 @@ class Rights:
             neighbour = dns.name.from_text(f"lbmigrate-probe-{secrets.token_hex(8)}", self._zone)
         except dns.name.NameTooLong:
             return
-        address, code = (Write(neighbour, rtype, (), rtype) for rtype in ("A", "LUA"))
+        address, code = (Write(neighbour.to_wire() or b"", rtype, (), rtype) for rtype in ("A", "LUA"))
         if self._said(self._deletion([address])) == "NOERROR":
             yield f"{self._primary.key} may also write other names of {self._zone}; narrow it: lbmigrate policy"
         if lua or self._said(self._deletion([code])) == "NOERROR":
@@ -95,7 +94,7 @@ class Rights:
         else:
             yield from zip(writes, said, strict=True)
 
-    def _said(self, message: dns.update.UpdateMessage) -> str:
+    def _said(self, message: Update) -> str:
         """The server's word; a refusal of the key, which was good for reading, is one of what it asks for."""
         try:
             return dns.rcode.to_text(self._primary.ask([message], self._timeout)[0].rcode())
@@ -104,16 +103,18 @@ class Rights:
         except Denied:
             return "NOTAUTH"
 
-    def _deletion(self, writes: Iterable[Write]) -> dns.update.UpdateMessage:
-        message = dns.update.UpdateMessage(self._zone)
+    def _deletion(self, writes: Sequence[Write]) -> Update:
+        """Of each what nobody has, where it holds something; else all that there is, which is nothing."""
+        layout = Layout(self._zone)
         for write in writes:
-            if write.there:
-                message.present(write.owner, *write.there)
-                message.delete(write.owner, _nobodys(write))
-            else:
-                message.absent(write.owner, type_of(write.rtype))
-                message.delete(write.owner, type_of(write.rtype))
-        return message
+            kind = type_of(write.rtype)
+            there = [fixed(kind, IN, 0, len(one)) + one for one in write.there]
+            layout.records(write.owner, there or [fixed(kind, NONE, 0, 0)])
+        required, layout.count = layout.count, 0
+        for write in writes:
+            kind, gone = type_of(write.rtype), _nobodys(write) if write.there else b""
+            layout.records(write.owner, [fixed(kind, NONE if gone else ANY, 0, len(gone)) + gone])
+        return Update(self._zone, required, layout.count, bytes(layout.wire))
 
     def _software(self) -> str:
         """What the server calls itself, "" where it does not say."""
@@ -127,24 +128,21 @@ class Rights:
 
 def _writes(held: Held, lua: bool) -> Iterator[Write]:
     name = name_of(held.name)
+    owner, fence = name.to_wire() or b"", fence_name(name)
     for rrset in held.rrsets:
         if rrset.rtype in NOBODY:
-            yield Write(name, rrset.rtype, tuple(rdatas_of(rrset)), f"{held.name} ({rrset.rtype})")
+            there = tuple([rdata_wire(rrset.rtype, one) for one in rrset.rdatas])
+            yield Write(owner, rrset.rtype, there, f"{held.name} ({rrset.rtype})")
     if lua and {"A", "AAAA"} & held.by_type.keys():
-        yield Write(name, "LUA", (), f"{held.name} (LUA)")
-    fence = fence_name(name)
-    there = (fence_rdata(held.fence),) if held.fence else ()
-    yield Write(fence, "TXT", there, f"{held.name} (TXT of {text_of(fence)})")
+        yield Write(owner, "LUA", (), f"{held.name} (LUA)")
+    mark, beside = (fence_strings(held.fence),) if held.fence else (), fence.to_wire() or b""
+    yield Write(beside, "TXT", mark, f"{held.name} (TXT of {text_of(fence)})")
     if lua and not held.fence:
-        yield Write(fence, "LUA", (), f"{held.name} (LUA of {text_of(fence)})")
+        yield Write(beside, "LUA", (), f"{held.name} (LUA of {text_of(fence)})")
 
 
-def _nobodys(write: Write) -> dns.rdata.Rdata:
+def _nobodys(write: Write) -> bytes:
+    there = {one.lower() for one in write.there}  # names in rdata are the same in any spelling
     texts = (NOBODY[write.rtype].format(number) for number in itertools.count())
-    found = (dns.rdata.from_text(dns.rdataclass.IN, type_of(write.rtype), text) for text in texts)
-    return next(one for one in found if one not in write.there)
-
-
-def _parts(each: list[list[Write]], size: int) -> Iterator[list[list[Write]]]:
-    for start in range(0, len(each), size):
-        yield each[start : start + size]
+    found = (rdata_wire(write.rtype, text) for text in texts)
+    return next(one for one in found if one.lower() not in there)

@@ -4,8 +4,7 @@ import random
 import selectors
 import socket
 import time
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 import dns.exception
 import dns.flags
@@ -16,6 +15,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.SOA
 import dns.tsig
 
+from lbmigrate.dns import plain
 from lbmigrate.dns.nameservers import Server
 from lbmigrate.dns.reading import Question
 from lbmigrate.model import Served
@@ -23,7 +23,6 @@ from lbmigrate.value import value
 
 ROUNDS = 2  # the first try and one retry, at the server's next address where it has several
 WINDOW = 32  # queries under way per server
-PAYLOAD = 1232  # bytes; DNS flag day 2020: never fragmented
 DATAGRAM = 65535
 
 
@@ -54,7 +53,7 @@ def ask(
     talks = [Talk(server, questions, timeout / ROUNDS, key) for server in servers]
     for number in range(ROUNDS):
         _round([talk for talk in talks if talk.unanswered()], number)
-    return [talk.result(question) for talk in talks for question in questions]
+    return [answer for talk in talks for answer in talk.results()]
 
 
 def _round(talks: Sequence["Talk"], number: int) -> None:
@@ -69,12 +68,6 @@ def _round(talks: Sequence["Talk"], number: int) -> None:
         talk.close()
 
 
-@lru_cache(maxsize=4096)
-def _wire(question: Question) -> bytes:
-    query = dns.message.make_query(question.owner, question.rtype, flags=0, use_edns=0, payload=PAYLOAD)
-    return query.to_wire()[2:]
-
-
 class Talk:
     """One server's questions over one connected UDP socket: strangers are not heard, a closed port is noticed."""
 
@@ -84,12 +77,12 @@ class Talk:
         self.until = 0.0
         self._server = server
         self._patience = patience
-        self._open: dict[Question, None] = dict.fromkeys(questions)
-        self._answers: dict[Question, Answer] = {}
-        self._pending: dict[int, Question] = {}
+        self._questions = questions
+        self._answers: dict[int, Answer] = {}  # by the question's place: a name's hash is dear
+        self._pending: dict[int, tuple[int, bytes]] = {}  # by the id: the question's place, and what was sent
         self._key = key
         self._macs: dict[int, bytes] = {}  # of the questions, which the answers' signatures cover
-        self._waiting: list[Question] = []
+        self._waiting: list[int] = []
         self._socket: socket.socket | None = None
         self._address = ("", 0)
         self._why = "no answer"
@@ -97,12 +90,13 @@ class Talk:
 
     def unanswered(self) -> bool:
         """Whether questions are open that the server can be asked."""
-        return bool(self._open) and bool(self._server.addresses)
+        return len(self._answers) < len(self._questions) and bool(self._server.addresses)
 
     def open(self, number: int) -> socket.socket | None:
         """Begin round `number`: send the first questions. None when the address cannot be used."""
         self._address = self._server.addresses[number % len(self._server.addresses)]
-        self._waiting, self._pending = list(self._open), {}
+        self._waiting = [place for place in range(len(self._questions)) if place not in self._answers]
+        self._pending = {}
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         try:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -135,20 +129,20 @@ class Talk:
             self._fail(wrong)
         self._send()
 
-    def result(self, question: Question) -> Answer:
-        """The answer, or why there is none."""
-        if question in self._answers:
-            return self._answers[question]
-        return Answer(self._server.label, question, None, None, self._server.error or self._why)
+    def results(self) -> Iterator[Answer]:
+        """Each answer, or why there is none."""
+        for place, question in enumerate(self._questions):
+            found = self._answers.get(place)
+            yield found or Answer(self._server.label, question, None, None, self._server.error or self._why)
 
     def _send(self) -> None:
         try:
             while self._socket is not None and self._waiting and len(self._pending) < WINDOW:
-                question = self._waiting[-1]
                 number = random.randrange(65536)
                 if number not in self._pending:
-                    self._socket.send(self._signed(question, number))
-                    self._pending[number] = self._waiting.pop()
+                    sent = self._signed(self._questions[self._waiting[-1]], number)
+                    self._socket.send(sent)
+                    self._pending[number] = self._waiting.pop(), sent[2:]
         except BlockingIOError:
             pass  # the socket's buffer is full: goes on after the next answer
         except OSError as wrong:
@@ -157,8 +151,10 @@ class Talk:
     def _signed(self, question: Question, number: int) -> bytes:
         """The question on the wire under this id."""
         if self._key is None:
-            return number.to_bytes(2, "big") + _wire(question)
-        query = dns.message.make_query(question.owner, question.rtype, flags=0, use_edns=0, payload=PAYLOAD, id=number)
+            return number.to_bytes(2, "big") + plain.query(question.owner, question.rtype)
+        query = dns.message.make_query(
+            question.owner, question.rtype, flags=0, use_edns=0, payload=plain.PAYLOAD, id=number
+        )
         query.use_tsig(self._key)
         wire = query.to_wire()
         self._macs[number] = query.mac or b""
@@ -170,24 +166,26 @@ class Talk:
         self.close()
 
     def _take(self, wire: bytes) -> None:
-        question = self._pending.get(int.from_bytes(wire[:2], "big"))
-        if question is None:
+        number = int.from_bytes(wire[:2], "big")
+        if number not in self._pending:
             return
-        reply = _parsed(wire, question)
-        if reply is None:
-            return
-        del self._pending[reply.id]
-        self.until = time.monotonic() + self._patience
+        place, sent = self._pending[number]
+        question, found = self._questions[place], None
+        if self._key is None and (quick := plain.read(wire, sent)):
+            found = Answer(self._server.label, question, *quick)
+        elif reply := _parsed(wire, question):
+            found = self._read(question, wire, reply)
+        if found:
+            del self._pending[number]
+            self._answers[place] = found
+            self.until = time.monotonic() + self._patience
+
+    def _read(self, question: Question, wire: bytes, reply: dns.message.Message) -> Answer:
         if self._key is not None and not _verified(wire, self._key, self._macs[reply.id]):
-            self._settle(question, Answer(self._server.label, question, None, None, _unsigned(self._key, reply)))
-            return
+            return Answer(self._server.label, question, None, None, _unsigned(self._key, reply))
         if reply.flags & dns.flags.TC:
             reply = (self._whole(question) if self._tcp else None) or reply
-        self._settle(question, _answer(self._server.label, question, reply))
-
-    def _settle(self, question: Question, answer: Answer) -> None:
-        self._answers[question] = answer
-        del self._open[question]
+        return _answer(self._server.label, question, reply)
 
     def _whole(self, question: Question) -> dns.message.Message | None:
         query = dns.message.make_query(question.owner, question.rtype, flags=0)
