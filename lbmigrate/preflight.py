@@ -53,7 +53,7 @@ def _zone(parts: Parts, config: Config, index: int) -> list[Finding]:
     entry = config.bound.dns[index]
     where = f"{entry.zone} (view {entry.view})" if entry.view else entry.zone
     hints = parts.zones[index].check(names_in(config.bound, index))
-    what = f"{where} at {entry.server}: the key may read it, and write what is moved"
+    what = f"{where} at {entry.server or entry.endpoint or entry.driver}: the key may read it, and write what is moved"
     return [Finding("ok", what), *[Finding("hint", line) for line in hints]]
 
 

@@ -22,7 +22,7 @@ from stores import ministack
 from lbmigrate.lab.process import freeport
 from lbmigrate.lab.route53 import sets
 from lbmigrate.lab.route53.server import running
-from lbmigrate.lab.route53.world import KEY_ID, Faults, Made, World
+from lbmigrate.lab.route53.world import KEY_ID, Faults, Made, Vpc, World
 from lbmigrate.value import replace
 
 PAGE = Path(__file__).parent.parent / "docs" / "route53.md"
@@ -80,6 +80,7 @@ class Ground:
         self.zone = self.world.create(Made(ZONE, "one")).id
         self.host = address()
         self.at, *self.servers = (f"{self.host}:{freeport(self.host)}" for _ in range(3))
+        self.faces = {self.zone: self.servers}
 
     def set(self, **faults: Any) -> None:
         self.world.faults = replace(UNTHROTTLED, **faults)
@@ -88,13 +89,20 @@ class Ground:
         """Let the zone hold these as if from its beginning."""
         self.world.fill(self.zone, [sets.from_json(one) for one in held])
 
+    def private(self, *held: Set) -> str:
+        """The private zone of the same name, which one network sees, with two servers that answer from it; its id."""
+        made = Made(ZONE, "inside", True, vpcs=(Vpc("us-east-1", "vpc-1"),))
+        self.faces[(zone := self.world.create(made).id)] = [f"{self.host}:{freeport(self.host)}" for _ in range(2)]
+        self.world.fill(zone, [sets.from_json(one) for one in held])
+        return zone
+
     def close(self) -> None:
         """End what speaks to it."""
 
     @contextmanager
     def serving(self) -> Iterator[None]:
         """The sockets, while this lasts."""
-        with running(self.world, self.at, {self.zone: self.servers}):
+        with running(self.world, self.at, {**self.faces}):
             try:
                 yield
             finally:

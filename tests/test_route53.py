@@ -16,7 +16,7 @@ from lbmigrate.dns.route53.driver import Route53
 from lbmigrate.errors import Denied, Drifted, Failed, Refused, Unreachable
 from lbmigrate.fence import rdata
 from lbmigrate.lab.process import freeport
-from lbmigrate.lab.route53 import rules, sets
+from lbmigrate.lab.route53 import rules, sets, zones
 from lbmigrate.lab.route53.world import KEY_ID, Made
 from lbmigrate.model import Applied, Fence, Held, NotApplied, Records, RRset, Unknown
 from lbmigrate.spec import Dns
@@ -402,6 +402,65 @@ def test_check_proves_the_key_without_changing_anything(lab: Lab) -> None:
     lab.set(denied=("ChangeResourceRecordSets",))
     with pytest.raises(Denied, match="AccessDenied"):
         lab.driver.check([WWW])
+
+
+def test_check_names_the_longer_zone_of_a_name(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same kind, however many pages of zones lie before it; a zone that only ends alike is none."""
+    monkeypatch.setattr(zones, "MOST_ZONES", 2)
+    lab.fill(simple(f"www.dev.{ZONE}", A), simple(WWW, A))
+    for n, name in enumerate((f"a.{ZONE}", f"b.{ZONE}", f"c.{ZONE}", "dev.other-lab.test.")):
+        lab.world.create(Made(name, f"more {n}"))
+    dev = lab.world.create(Made(f"dev.{ZONE}", "dev")).id
+    lab.world.create(Made(f"www.{ZONE}", "private", private=True))
+    said = f"www.dev.{ZONE}: hosted zone dev.{ZONE} ({dev}) is longer for it; give that one its own entry under dns:"
+    assert lab.driver.check([WWW, f"www.dev.{ZONE}"]) == (said,)
+    lab.set(denied=("ListHostedZonesByName",))
+    (told,) = lab.driver.check([WWW])
+    assert told.startswith("whether another zone of the account is longer for these names is not known")
+
+
+@pytest.mark.parametrize(
+    ("private", "changes", "said"),
+    [
+        (True, {"private": True, "zone_id": ""}, ""),
+        (False, {"private": True, "zone_id": ""}, "no private zone of that name"),
+        (False, {"private": True}, r"is public; correct zone_id or private"),
+    ],
+)
+def test_a_zone_is_found_by_being_private(lab: Lab, private: bool, changes: dict[str, Any], said: str) -> None:
+    if private:
+        lab.private(simple(WWW, B))
+    driver = lab.made(**{"zone_id": lab.zone, **changes})
+    if said:
+        with pytest.raises(Refused, match=said):
+            driver.read([WWW])
+    else:
+        assert driver.read([WWW]).held[0].rrsets[0].rdatas == (B,)
+    driver.close()
+
+
+def test_a_network_has_one_zone_of_a_name_and_a_private_zone_a_network(lab: Lab) -> None:
+    zone, other = lab.private(), client(lab.at)
+    vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}
+    two = {**vpc, "VPCId": "vpc-2"}
+
+    def made(name: str, network: dict[str, str]) -> str:
+        return code(lambda: other.create_hosted_zone(Name=name, CallerReference=f"{name} {network}", VPC=network))
+
+    def call(what: str, network: dict[str, str], at: str = zone) -> str:
+        return code(lambda: getattr(other, what)(HostedZoneId=at, VPC=network))
+
+    assert made(ZONE, vpc) == "ConflictingDomainExists"
+    assert made(f"a.{ZONE}", vpc) == "taken"
+    assert made(ZONE, {**vpc, "VPCId": "net"}) == "InvalidVPCId"
+    assert call("disassociate_vpc_from_hosted_zone", vpc) == "LastVPCAssociation"
+    assert call("associate_vpc_with_hosted_zone", two) == "taken"
+    assert made(ZONE, two) == "ConflictingDomainExists"
+    assert call("disassociate_vpc_from_hosted_zone", vpc) == "taken"
+    assert call("disassociate_vpc_from_hosted_zone", vpc) == "VPCAssociationNotFound"
+    assert call("associate_vpc_with_hosted_zone", vpc, lab.zone) == "PublicZoneVPCAssociation"
+    assert [one["VPCId"] for one in other.get_hosted_zone(Id=zone)["VPCs"]] == ["vpc-2"]
+    other.close()
 
 
 def test_check_names_a_server_that_answers_otherwise(lab: Lab) -> None:

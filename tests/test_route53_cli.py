@@ -16,7 +16,7 @@ from lbmigrate.__main__ import main
 from lbmigrate.dns.route53.api import PACE
 from lbmigrate.errors import Usage
 from lbmigrate.fold import State
-from lbmigrate.lab.route53 import api, sets
+from lbmigrate.lab.route53 import sets, zones
 from lbmigrate.lab.route53.world import Made
 from lbmigrate.model import Applied, Records
 from lbmigrate.plan import build
@@ -140,7 +140,7 @@ def test_discover_tells_of_the_accounts_other_zones_and_looks_through_them_when_
 ) -> None:
     """Of 14 other zones (two pages of their listing) one is the private zone of the same name."""
     monkeypatch.setattr(PACE, "wait", lambda: None)  # which would keep to 5 requests a second
-    monkeypatch.setattr(api, "MOST_ZONES", 8)
+    monkeypatch.setattr(zones, "MOST_ZONES", 8)
     others = [lab.world.create(Made(f"z{n}.test.", f"z{n}")).id for n in range(13)]
     lab.world.fill(others[7], [sets.from_json(simple("in.z7.test.", A))])
     inside = lab.world.create(Made("lab.test.", "inside", private=True)).id

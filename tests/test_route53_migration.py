@@ -1,7 +1,7 @@
 """Whole migrations by the real driver at the laboratory's Route 53, sides and time virtual: deaths and faults."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -23,7 +23,7 @@ from lbmigrate.lab.virtual import START, Crash, Faults, MemoryJournal, parts, wo
 from lbmigrate.lab.virtual import World as Sides
 from lbmigrate.model import Held, Probe, Records, RRset, Side
 from lbmigrate.needed import written
-from lbmigrate.plan import Write
+from lbmigrate.plan import Plan, Write
 from lbmigrate.policy import types
 from lbmigrate.spec import Bound, Dns, GateSpec, Retire, Soft, Stage
 from lbmigrate.undo import commands
@@ -46,14 +46,17 @@ class Run(Ground):
         super().__init__(self.sides.clock.now)
         self.fill(simple(WWW, A), simple(f"other.{ZONE}", B))
         self.entry = replace(ENTRY, zone_id=self.zone, nameservers=tuple(self.servers), endpoint=f"http://{self.at}")
-        stages = Stage(25), Stage(100)
-        self.bound = Bound("web", (WWW,), Side("sim", (A,)), Side("sim", (B,)), (self.entry,), stages, 5)
-        self.plan = plans.build(self.bound, (ORIGINAL,))
+        self.plan = plans.build(self.bound((A,), (B,), self.entry), (ORIGINAL,))
         self.journal = MemoryJournal(self.sides.hook)
         self.when: Callable[[Entry], object] = lambda _: None
         self.calls: list[str] = []
         self.kill_at: tuple[int, bool] | None = None
         self.workers = 0
+
+    def bound(self, a: Sequence[str], b: Sequence[str], *entries: Dns) -> Bound:
+        """From these addresses to those."""
+        sides = Side("sim", tuple(a)), Side("sim", tuple(b))
+        return Bound("web", (WWW,), *sides, entries, (Stage(25), Stage(100)), 5)
 
     def drive(self) -> State:
         """One worker after the other until it is over. Raises OnHold."""
@@ -66,17 +69,18 @@ class Run(Ground):
 
     def _work(self) -> State:
         self.workers += 1
-        driver = Route53(self.entry, 2.0, 5.0, Pace(self.sides.clock.now, self.sides.clock.sleep))
+        pace = Pace(self.sides.clock.now, self.sides.clock.sleep)
         made = parts(self.sides, (A,), (B,), 20.0, 1, True)
-        made.zones = (driver,)
+        made.zones = drivers = tuple(Route53(entry, 2.0, 5.0, pace) for entry in self.plan.bound.dns)
         one = Engine(self.journal, self.sides.clock, worker(self.workers), self._alive, self._tell)
         try:
             if one.state.plan is None:
-                one.begin(self.plan, SOFT, assemble.served(self.plan, (driver,)))
+                one.begin(self.plan, SOFT, assemble.served(self.plan, drivers))
             one.drive(made, over)
             return one.state
         finally:
-            driver.close()
+            for driver in drivers:
+                driver.close()
 
     def _alive(self, who: Any) -> bool:
         return bool(who.pid == self.workers)
@@ -109,11 +113,35 @@ class Run(Ground):
     @property
     def changes(self) -> int:
         """How many changes were accepted."""
-        return len(self.world.zones[self.zone].versions) - 1
+        return sum(len(zone.versions) - 1 for zone in self.world.zones.values())
+
+
+class Both(Run):
+    """The public and the private zone of one name, with addresses of their own, found by `private` alone."""
+
+    INSIDE = "10.0.0.10", "10.0.0.20"
+
+    def __init__(self) -> None:
+        super().__init__()
+        old, new = self.INSIDE
+        self.inside = self.private(simple(WWW, old))
+        outer = replace(self.entry, zone_id="", private=False, view="outside", addresses=(A, B))
+        servers = tuple(self.faces[self.inside])
+        inner = replace(outer, private=True, view="inside", addresses=self.INSIDE, nameservers=servers)
+        held = (
+            Held(WWW, (RRset(WWW, "A", 60, (A,)),), view="outside"),
+            Held(WWW, (RRset(WWW, "A", 60, (old,)),), view="inside"),
+        )
+        self.plan = plans.build(self.bound((A, old), (B, new), outer, inner), held)
+
+    def within(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What the private zone holds."""
+        found = rules.listed(self.world.zones[self.inside].sets)
+        return [(one.name, one.rtype, one.values) for one in found if one.rtype not in ("SOA", "NS")]
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
+def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
     """Makes runs; the calls of every API are counted by the last one."""
     for key, text in KEYS.items():
         monkeypatch.setenv(key, text)
@@ -130,8 +158,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Run]]:
     monkeypatch.setattr(Api, "_once", counted)
     with ExitStack() as stack:
 
-        def new() -> Run:
-            made.append(Run())
+        def new(kind: type[Run] = Run) -> Run:
+            made.append(kind())
             stack.enter_context(made[-1].serving())
             return made[-1]
 
@@ -153,6 +181,27 @@ def test_a_whole_move_takes_four_changes(run: Run) -> None:
     assert run.drive().outcome == "done"
     run.moved()
     assert run.changes == run.calls.count("change_resource_record_sets") == 4
+
+
+def test_the_public_and_the_private_zone_of_one_name_move_as_one(runs: Callable[..., Run]) -> None:
+    """Each stage is in both zones before it counts; neither is at 100 while the other has not been at 25."""
+    run = runs(Both)
+    assert isinstance(run, Both)
+    order: list[tuple[str, int]] = []
+    run.when = lambda entry: order.extend(written_by(entry, run.plan))
+    assert run.drive().outcome == "done"
+    run.moved()
+    assert run.within() == [(WWW, "A", (Both.INSIDE[1],))]
+    assert run.changes == 8
+    assert order == [(view, weight) for weight in (25, 100) for view in ("outside", "inside")]
+
+
+def written_by(entry: Entry, plan: Plan) -> list[tuple[str, int]]:
+    """The view and weight of a write that begins."""
+    step = entry.event.step if isinstance(entry.event, Began) else None
+    if not isinstance(step, Write) or step.target != "weight":
+        return []
+    return [(plan.bound.dns[plan.batches[step.batch].zone].view, step.weight)]
 
 
 def under_policy(run: Run) -> str:

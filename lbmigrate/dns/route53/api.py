@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
@@ -108,9 +109,19 @@ class Api:
 
     def zones(self, name: str) -> Iterator[HostedZone]:
         """The zones of just this name, public and private. Raises Unreachable, Denied."""
-        for one in self._read("list_hosted_zones_by_name", DNSName=name)["HostedZones"]:
-            if one["Name"] == name:
-                yield _zone(one)
+        return takewhile(lambda one: one.name == name, self.below(name))
+
+    def below(self, name: str) -> Iterator[HostedZone]:
+        """The same, and then those of the names below it. Raises Unreachable, Denied."""
+        given = {"DNSName": name}
+        while given:
+            page = self._read("list_hosted_zones_by_name", **given)
+            for one in map(_zone, page["HostedZones"]):
+                if not f".{one.name}".endswith(f".{name}"):
+                    return
+                yield one
+            following = {"DNSName": page.get("NextDNSName", ""), "HostedZoneId": page.get("NextHostedZoneId", "")}
+            given = following if page["IsTruncated"] else {}
 
     def every(self) -> Iterator[HostedZone]:
         """Every zone of the account, 100 a request. Raises Unreachable, Denied."""

@@ -218,7 +218,21 @@ class Route53:
             pass  # understood and allowed, and nothing to delete
         except Lost as lost:
             raise Denied(f"asking whether {zone.name} may be changed: {lost}; try again") from lost
-        return (*missing, *health.told(found), *self._unlike([one.held for one in found]))
+        return (*missing, *self._longer(names), *health.told(found), *self._unlike([one.held for one in found]))
+
+    def _longer(self, given: Sequence[str]) -> list[str]:
+        """The names for which the account has a longer zone of the same kind: that one is asked for them."""
+        zone = self._zone()
+        try:
+            below = [one for one in self._api.below(zone.name) if one.private == zone.private and one.name != zone.name]
+        except Denied as refused:
+            return [f"whether another zone of the account is longer for these names is not known: {refused}"]
+        return [
+            f"{name}: hosted zone {one.name} ({one.id}) is longer for it; give that one its own entry under dns:"
+            for name in given
+            for one in below
+            if f".{listing.owner(name)}".endswith(f".{one.name}")
+        ]
 
     def _unlike(self, held_: Sequence[Held]) -> list[str]:
         """Name servers that do not answer what the listing holds; of aliases and weighted sets nobody can say that."""

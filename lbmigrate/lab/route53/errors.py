@@ -8,6 +8,7 @@ STATUS = {
     "NoSuchChange": 404,
     "NoSuchHealthCheck": 404,
     "NoSuchHostedZone": 404,
+    "VPCAssociationNotFound": 404,
 }
 
 

@@ -21,8 +21,8 @@ from lbmigrate.errors import LbmigrateError
 from lbmigrate.lab.dnsauthority import Authority
 from lbmigrate.lab.dnsserver import listen, split
 from lbmigrate.lab.route53 import api, sets
-from lbmigrate.lab.route53.api import Reply, Request
 from lbmigrate.lab.route53.errors import Lost
+from lbmigrate.lab.route53.wire import Reply, Request
 from lbmigrate.lab.route53.world import Made, World
 from lbmigrate.lab.wire import body_length, head_length, wants_close
 from lbmigrate.value import replace

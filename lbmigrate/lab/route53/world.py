@@ -65,6 +65,14 @@ class Version:
 
 
 @value
+class Vpc:
+    """A network that a private zone answers in."""
+
+    region: str
+    id: str
+
+
+@value
 class Made:
     """What a zone is made with; `reference` is the caller's own, once an account. An empty `id` is made up."""
 
@@ -73,6 +81,7 @@ class Made:
     private: bool = False
     comment: str = ""
     id: str = ""
+    vpcs: tuple[Vpc, ...] = ()
 
 
 def _changed(changes: Sequence[Change]) -> iam.Context:
@@ -92,6 +101,7 @@ class HostedZone:
         self.name = name
         self.account = account
         self.made = made
+        self.vpcs = made.vpcs
         self.versions: list[Version] = []
         self.changed = -math.inf
 
@@ -199,12 +209,19 @@ class World:
             name = names.canonical(made.name)
         except ValueError as wrong:
             raise ApiError("InvalidDomainName", str(wrong)) from wrong
+        self.free(name, made.vpcs)
         zone = HostedZone(made.id or self._id("Z"), name, account, made)
         soa = f"{SERVERS[0]} awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
         first = (RecordSet(name, "NS", ttl=NS_TTL, values=SERVERS), RecordSet(name, "SOA", ttl=SOA_TTL, values=(soa,)))
         zone.versions.append(Version(-math.inf, 0.0, {one.key: one for one in first}))
         self.zones[zone.id] = zone
         return zone
+
+    def free(self, name: str, vpcs: Sequence[Vpc]) -> None:
+        """Raise ApiError where a network has a zone of that name already: which would answer there?"""
+        for zone in self.zones.values():
+            if zone.name == name and (both := sorted(one.id for one in {*vpcs} & {*zone.vpcs})):
+                raise ApiError("ConflictingDomainExists", f"A conflicting domain is already associated with {both[0]}")
 
     def fill(self, zone_id: str, found: Sequence[RecordSet]) -> None:
         """Let a zone hold these as if from its beginning. Raises ApiError as a change does, but of any size."""
