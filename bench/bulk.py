@@ -33,7 +33,7 @@ from lbmigrate.events import Asked
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.virtual import Faults, SimBalancer, World
-from lbmigrate.model import Channel, Fence, Outcome, Probe, Records, RRset, Served, Side, Then, Zone
+from lbmigrate.model import Balancer, Channel, Fence, Outcome, Probe, Records, RRset, Served, Side, SideName, Then, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
 from lbmigrate.size import HEADER, LIMIT, signature
@@ -111,8 +111,8 @@ def _change(directory: Path, count: int) -> Ours:
         bound = Bound("bench", names, Side("sim", (A,)), Side("sim", (B,)), (entry,), (Stage(50), Stage(100)))
         world = World(1, (), Faults())
         world.up["b"] = True
-        sides = SimBalancer(world, "a", (A,)), SimBalancer(world, "b", (B,))
-        parts = Parts((zone,), *sides, Ready(), (Channel(0, "A"),), WallClock())
+        sides: dict[SideName, Balancer] = {"a": SimBalancer(world, "a", (A,)), "b": SimBalancer(world, "b", (B,))}
+        parts = Parts((zone,), sides, Ready(), (Channel(0, "A"),), WallClock())
         journal = SqliteJournal(str(directory / "journal.db"))
         open_.callback(journal.close)
         engine = Engine(journal, parts.clock, worker.here(), worker.alive)

@@ -28,7 +28,7 @@ from lbmigrate.fold import State
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.virtual import GOOD, Faults, SimBalancer, World
-from lbmigrate.model import Channel, PairSeen, Probe, Sample, Side
+from lbmigrate.model import Balancer, Channel, PairSeen, Probe, Sample, Side, SideName
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
 from lbmigrate.spec import Bound, Dns, Soft, Stage, Tsig
@@ -110,8 +110,8 @@ def migration(directory: Path, made: DnsParts) -> Iterator[tuple[Engine, Parts, 
     soft = Soft((Probe(f"http://{OURS}/"),), soak=3600)
     zone, world = dns.make(entry), World(1, (), Faults())
     world.up["b"] = True
-    sides = SimBalancer(world, "a", (A,)), SimBalancer(world, "b", (B,))
-    parts = Parts((zone,), *sides, Ready(), (Channel(0, "A"),), WallClock())
+    sides: dict[SideName, Balancer] = {"a": SimBalancer(world, "a", (A,)), "b": SimBalancer(world, "b", (B,))}
+    parts = Parts((zone,), sides, Ready(), (Channel(0, "A"),), WallClock())
     journal = Timed(SqliteJournal(str(directory / "journal.db")))
     engine = Engine(journal, parts.clock, worker.here(), worker.alive)
     try:

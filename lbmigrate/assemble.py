@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from lbmigrate import balancers, dns, gather, probe, weighted
-from lbmigrate.config.hosts import inside
+from lbmigrate import balancers, dns, probe, weighted
 from lbmigrate.errors import Refused
-from lbmigrate.model import FAMILIES, Held, RRset, Served, Zone
+from lbmigrate.events import Search
+from lbmigrate.model import FAMILIES, Balancer, Held, RRset, Served, SideName, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Plan, build, entries, names_in, nearest, obstacles, questions
 from lbmigrate.probe.host import Host
@@ -37,18 +37,26 @@ def zones(config: Config) -> tuple[Zone, ...]:
 def parts(config: Config, under_way: bool = False) -> Parts:
     """Everything that the engine works with. Raises Usage for probes that cannot be made.
 
-    `under_way`: they could when it began, and a rollback does not wait for them: the prober is made when it is needed.
+    `under_way`: they could when it began, and a rollback does not wait for them: prober and sides are made when they
+    are needed.
     """
     bound, soft = config.bound, config.soft
     a, b = (Host(one.hostname, one.families) if one.given else one.addresses for one in (bound.a, bound.b))
     channels = probe.channels(soft.probes, a, b, FAMILIES)
     made = partial(probe.make, soft.probes, channels, a, b, soft.controls)
     prober = probe.Later(made) if under_way else made()
-    sides = (balancers.make(bound.a, "a"), balancers.make(bound.b, "b"))
-    found = Parts(zones(config), *sides, prober, channels, WallClock())
-    found.search = gather.left
+    later = balancers.Sides(bound.a, bound.b)
+    sides: dict[SideName, Balancer] = later if under_way else {"a": later["a"], "b": later["b"]}
+    found = Parts(zones(config), sides, prober, channels, WallClock())
+    found.search = _left
     found.follow = partial(_follow, a, b)
     return found
+
+
+def _left(bound: Bound) -> Search:
+    from lbmigrate import gather
+
+    return gather.left(bound)
 
 
 def _follow(a: probe.Where, b: probe.Where, bound: Bound) -> None:
@@ -95,6 +103,8 @@ def target(bound: Bound, found: tuple[Zone, ...]) -> tuple[bool, str]:
 
     CNAME, SRV, HTTPS and SVCB will point there: clients would follow them to nowhere, or back to A.
     """
+    from lbmigrate.config.hosts import inside
+
     host = bound.b.hostname
     if not any(inside(host, entry.zone) for entry in bound.dns):
         where = f"{', '.join(bound.b.addresses)} and to nothing else"

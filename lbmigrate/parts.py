@@ -65,14 +65,13 @@ class Parts:
     def __init__(
         self,
         zones: tuple[Zone, ...],
-        a: Balancer,
-        b: Balancer,
+        sides: dict[SideName, Balancer],
         prober: Prober,
         channels: tuple[Channel, ...],
         clock: Clock,
     ) -> None:
         self.zones = zones
-        self.sides: dict[SideName, Balancer] = {"a": a, "b": b}
+        self.sides = sides
         self.prober = prober
         self.channels = channels
         self.clock = clock

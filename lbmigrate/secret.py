@@ -6,7 +6,6 @@ No message here shows a value, the output of a command or more than its first wo
 import os
 import shlex
 import stat
-import subprocess
 from collections.abc import Callable
 
 from lbmigrate.errors import Failed, Refused, Usage
@@ -66,6 +65,8 @@ def _private(path: str, found: os.stat_result) -> None:
 
 
 def _command(command: str) -> str:
+    import subprocess
+
     what = f"secret cmd:{_shown('cmd', command)}"
     try:
         done = subprocess.run(

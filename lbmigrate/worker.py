@@ -2,15 +2,19 @@
 
 import os
 import socket
-from pathlib import Path
 
 from lbmigrate.events import Worker
+
+
+def _text(path: str) -> str:
+    with open(path) as file:  # pathlib is slow to import
+        return file.read()
 
 
 def _boot() -> str:
     """The kernel's run and the process namespace: where a pid means the same process."""
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+        return f"{_text('/proc/sys/kernel/random/boot_id').strip()} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""  # no such file on this system: others then wait for the lease
 
@@ -18,7 +22,7 @@ def _boot() -> str:
 def _started(pid: int) -> int | None:
     """Start time in clock ticks since boot (proc(5), field 22); None when there is no such process, or it is dead."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])

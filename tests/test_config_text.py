@@ -19,6 +19,10 @@ a: {addresses: [192.0.2.10, "2001:db8::10"]}
 dns:
   - driver: rfc2136
     note: "a: [b"
+stages:
+- 50
+- weight: 100
+  approve: true
 text: |
   migration: not-this
 journal: sqlite:.lbmigrate/journal.db
@@ -57,6 +61,8 @@ def test_a_file_as_people_write_it_needs_no_yaml() -> None:
         'a: [b", "]", "\nmigration: web\n"]\n',
         "? migration\n: web\n",
         "- migration: web\n",
+        "journal:\n- a\nmigration: web\n",
+        "a: b\n-\nmigration: web\n",
         "a:\tb\nmigration: web\n",
         "  migration: web\n",
     ],
@@ -94,7 +100,7 @@ def test_a_slip_of_the_pen_is_read_as_yaml_reads_it(tmp_path: Path, at: int, cut
     check(tmp_path, PLAIN[:at] + put + PLAIN[at + cut :])
 
 
-PIECES = ("migration: web", "journal: sqlite:x", "a: ", "b:", " c: d", "  ", "#", " #", "\n", "\n", *SIGNS)
+PIECES = ("migration: web", "journal: sqlite:x", "a: ", "b:", "- ", "- e", " c: d", "  ", "#", " #", "\n", "\n", *SIGNS)
 
 
 @ANY

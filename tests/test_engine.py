@@ -531,7 +531,7 @@ class Still:
 
 def test_of_50_ticks_at_once_one_writes(tmp_path: Path) -> None:
     zone = Counting(PLAN.originals[0])
-    held = Parts((zone,), None, None, None, (), Still())  # type: ignore[arg-type]
+    held = Parts((zone,), {}, None, (), Still())  # type: ignore[arg-type]
     path = str(tmp_path / "journal.db")
     with closing(SqliteJournal(path)) as journal:
         Engine(journal, Still(), ME, lambda _: True).begin(PLAN, soft(), lambda: ())

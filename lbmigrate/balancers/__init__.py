@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from lbmigrate.errors import Refused
-from lbmigrate.model import Balancer, Side
+from lbmigrate.model import Balancer, Side, SideName
 
 DRIVERS = {
     "haproxy": ("lbmigrate.balancers.haproxy", "Haproxy"),
@@ -37,3 +37,15 @@ def make(side: Side, where: str) -> Balancer:
         raise Refused(f"reading side {where}: driver {side.driver!r} is not known; known are {known}")
     module, name = DRIVERS[side.driver]
     return cast(Balancer, getattr(import_module(module), name)(side))
+
+
+class Sides(dict[SideName, Balancer]):
+    """Both sides' drivers, each made when it is first asked for; then raises what `make` raises."""
+
+    def __init__(self, a: Side, b: Side) -> None:
+        super().__init__()
+        self._a, self._b = a, b
+
+    def __missing__(self, name: SideName) -> Balancer:
+        self[name] = made = make(self._a if name == "a" else self._b, name)
+        return made

@@ -74,9 +74,9 @@ def words(text: str, keys: tuple[str, ...]) -> dict[str, str] | None:
             return None  # open to what follows, or a word that goes on in the next line
         if not code.strip():
             continue
-        if code[0] == " ":
-            if not last:
-                return None  # keys that do not begin their lines
+        if code[0] == " " or code[:2] == "- ":  # a list may stand as far left as its key
+            if not last or last in keys:
+                return None  # keys that do not begin their lines, or a list of one word's
             continue
         last, colon, rest = code.partition(":")
         if not colon or not last.isidentifier() or rest[:1] not in ("", " ") or last in found:

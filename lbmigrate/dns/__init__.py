@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import import_module
 
+from lbmigrate.dns import lean
 from lbmigrate.errors import Usage
 from lbmigrate.model import Zone
 from lbmigrate.spec import Dns
@@ -24,6 +25,7 @@ def make(entry: Dns, timeout: float = TIMEOUT, update_timeout: float = UPDATE_TI
     """
     if entry.driver not in DRIVERS:
         raise Usage(f"dns: driver {entry.driver!r} is not known; known: {', '.join(sorted(DRIVERS))}")
+    lean.prepare()
     zone: Zone = import_module(DRIVERS[entry.driver]).make(entry, timeout, update_timeout)
     return zone
 

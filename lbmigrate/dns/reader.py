@@ -1,5 +1,7 @@
 """Names as the primary holds them at one moment, over its TCP connection."""
 
+import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -12,7 +14,6 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-import tenacity
 
 from lbmigrate.dns import transfer, update
 from lbmigrate.dns.mirror import Mirror
@@ -24,7 +25,6 @@ from lbmigrate.model import Held, Records
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
 
-ATTEMPTS = 2
 STEADY_ATTEMPTS = 4
 PAUSE = (0.02, 0.2)  # seconds between two attempts, jittered
 SHOWN = 3
@@ -232,12 +232,8 @@ def some(things: Sequence[object]) -> str:
 
 
 def _twice(what: Callable[[], T]) -> T:
-    for attempt in tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(Unreachable),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random(*PAUSE),
-        reraise=True,
-    ):
-        with attempt:
-            return what()
-    raise AssertionError("tenacity ended without a result")
+    try:
+        return what()
+    except Unreachable:
+        time.sleep(random.uniform(*PAUSE))
+        return what()

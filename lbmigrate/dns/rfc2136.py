@@ -16,7 +16,6 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rrset
-import tenacity
 
 from lbmigrate import lua
 from lbmigrate.dns import marks, nameservers, served, soa, update
@@ -167,6 +166,8 @@ class Rfc2136:
         """Read back; again while it shows the old: BIND serves a signed copy (inline-signing) 0.1 s behind the zone."""
         if self._reader.shows(new.held):
             return Applied()
+        import tenacity  # slow to import, and the message is sent
+
         reading = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda one: one.held == old.held != new.held),
             stop=tenacity.stop_after_delay(SIGNING),

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 import dns.exception
 import dns.flags
 import dns.message
-import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rdtypes.ANY.SOA
@@ -188,11 +187,13 @@ class Talk:
         return _answer(self._server.label, question, reply)
 
     def _whole(self, question: Question) -> dns.message.Message | None:
+        from dns.query import tcp  # with it come TLS and asyncio
+
         query = dns.message.make_query(question.owner, question.rtype, flags=0)
         if self._key is not None:
             query.use_tsig(self._key)
         try:
-            reply = dns.query.tcp(query, self._address[0], port=self._address[1], timeout=self._patience)
+            reply = tcp(query, self._address[0], port=self._address[1], timeout=self._patience)
         except (OSError, EOFError, dns.exception.DNSException):
             self._tcp = False  # one wait is enough for all; the truncated answers stay, and are errors
             return None

@@ -252,8 +252,7 @@ def parts(world: World, a: tuple[str, ...], b: tuple[str, ...], rate: float, cha
     """What one worker works with."""
     return Parts(
         tuple(SimZone(world, zone) for zone in world.zones),
-        SimBalancer(world, "a", a),
-        SimBalancer(world, "b", b),
+        {"a": SimBalancer(world, "a", a), "b": SimBalancer(world, "b", b)},
         SimProber(world, channels, rate, controls),
         tuple(Channel(0, "A") for _ in range(channels)),
         world.clock,

@@ -19,21 +19,28 @@ if TYPE_CHECKING:
 
 def _ask(common: Common, ask: Asked, goal: "Goal", no_wait: bool, dry_run: bool, digest: str) -> int:
     """Append an operator's word and drive until its goal."""
-    from lbmigrate.decide import permit
-
     with work.at_work(common) as (engine, parts, _):
-        if engine.state.plan is not None:
-            work.same_plan(digest, engine.state.plan)
-        if refusal := permit(engine.state, ask):
-            raise refusal
-        if dry_run:
-            what = f"{ask.verb}{f' to {ask.weight} %' if ask.verb == 'shift' else ''}"
-            return said.say(common, f"would ask for: {what}; nothing was changed")
-        if no_wait and ask.verb != "rollback" and engine.busy():
+        if not _may(common, engine.state, ask, dry_run, digest):
+            return 0
+        if no_wait and engine.busy():
             raise Busy("another process is at work on this migration; see: lbmigrate status")
         engine.ask(ask)
         work.judged(engine, engine.drive(parts, goal))
         return said.result(common, engine, said.where(engine.state))
+
+
+def _may(common: Common, s: State, ask: Asked, dry_run: bool, digest: str) -> bool:
+    """Whether to ask now. Raises what forbids it; a dry run says what would be asked for."""
+    from lbmigrate.decide import permit
+
+    if s.plan is not None:
+        work.same_plan(digest, s.plan)
+    if refusal := permit(s, ask):
+        raise refusal
+    if dry_run:
+        what = f"{ask.verb}{f' to {ask.weight} %' if ask.verb == 'shift' else ''}"
+        said.say(common, f"would ask for: {what}; nothing was changed")
+    return not dry_run
 
 
 def shift(
@@ -68,25 +75,27 @@ def finish(common: Common, force: bool, dry_run: bool, yes: bool, digest: str, n
 def rollback(
     common: Common, keep_b: bool, from_dns: bool, restore: bool, dry_run: bool, yes: bool, digest: str, no_wait: bool
 ) -> int:
-    """See the command line's help."""
+    """See the command line's help. The zone comes first; then B is taken down by the config as it is now."""
     from lbmigrate.engine import over, zone_back
 
     if not dry_run:
         _confirm("rollback", "Put the zone back as it was?", yes)
     if from_dns:
         return _from_dns(common, restore, dry_run)
-    if work.state(common).outcome == "rolled-back":
+    ask, (url, known) = Asked("rollback", keep_b=keep_b, restore=restore), work.known(common)
+    if known.outcome == "rolled-back":
         return said.say(common, "already rolled back")
-    told: list[bool] = []
-
-    def goal(s: State) -> bool:
-        if zone_back(s) and not told:
-            told.append(True)
-            if not common.quiet and s.active:
-                click.echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
-        return zone_back(s) if no_wait else over(s)
-
-    return _ask(common, Asked("rollback", keep_b=keep_b, restore=restore), goal, no_wait, dry_run, digest)
+    if not _may(common, known, ask, dry_run, digest):
+        return 0
+    with work.at_once(common, url, known) as (engine, parts):
+        engine.ask(ask)
+        work.judged(engine, engine.drive(parts, zone_back))
+    if engine.state.active and not common.quiet:
+        click.echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
+    if engine.state.active and not no_wait:
+        with work.at_work(common) as (engine, parts, _):
+            work.judged(engine, engine.drive(parts, over))
+    return said.result(common, engine, said.where(engine.state))
 
 
 def _from_dns(common: Common, restore: bool, dry_run: bool) -> int:

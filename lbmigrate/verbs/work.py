@@ -14,6 +14,7 @@ from lbmigrate.value import replace
 if TYPE_CHECKING:
     from lbmigrate.decide import End
     from lbmigrate.engine import Engine
+    from lbmigrate.journal import Journal
     from lbmigrate.parts import Parts
     from lbmigrate.plan import Plan
     from lbmigrate.spec import Config
@@ -26,6 +27,11 @@ def config_path(common: Common) -> str:
 
 def state(common: Common) -> State:
     """The state by the journal, with no more than its address read from the config."""
+    return known(common)[1]
+
+
+def known(common: Common) -> tuple[str, State]:
+    """The journal's URL, and the state by it."""
     from lbmigrate import config
 
     name, url = config.light(config_path(common))
@@ -33,7 +39,20 @@ def state(common: Common) -> State:
         state = fold(State(migration=name), journal.read())
     if state.migration != name:
         raise Usage(f"the journal {url} belongs to the migration {state.migration!r}, the config names {name!r}")
-    return state
+    return url, state
+
+
+@contextmanager
+def at_once(common: Common, url: str, begun: State) -> Iterator[tuple["Engine", "Parts"]]:
+    """What `at_work` gives, for an attempt under way and from its journal alone: records are put back before the config
+    is read, and before what they do not need is imported."""
+    from lbmigrate import assemble
+    from lbmigrate.spec import Config
+
+    assert begun.plan is not None
+    chosen = Config(config_path(common), begun.plan.bound, begun.soft, url)
+    with _engine(common, connect(url, begun.migration), assemble.parts(chosen, True)) as found:
+        yield found
 
 
 @contextmanager
@@ -46,13 +65,10 @@ def at_work(
     prints a line per event (`run`, `tick`), not one document. `begins`: it needs the names even where nothing is under
     way.
     """
-    from lbmigrate import assemble, config, worker
+    from lbmigrate import assemble, config
     from lbmigrate.difference import difference
-    from lbmigrate.engine import Engine
-    from lbmigrate.progress import Progress
 
     chosen = config.load(config_path(common))
-    progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
     journal = connect(chosen.journal, chosen.bound.migration)
     begun = fold(State(), journal.read())
     if begun.migration not in ("", chosen.bound.migration):
@@ -64,12 +80,24 @@ def at_work(
     given = chosen.bound
     if begun.active and begun.plan is not None:
         chosen = replace(chosen, bound=begun.plan.bound)  # what is looked at, judged and undone is what was begun
-    parts = assemble.parts(chosen, begun.active)
-    engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
-    if changes and engine.state.active:
-        engine.configure(chosen.soft, difference(chosen.bound, given))
-    try:
+    with _engine(common, journal, assemble.parts(chosen, begun.active), lines) as (engine, parts):
+        if changes and engine.state.active:
+            engine.configure(chosen.soft, difference(chosen.bound, given))
         yield engine, parts, chosen
+
+
+@contextmanager
+def _engine(
+    common: Common, journal: "Journal", parts: "Parts", lines: bool = False
+) -> Iterator[tuple["Engine", "Parts"]]:
+    from lbmigrate import worker
+    from lbmigrate.engine import Engine
+    from lbmigrate.progress import Progress
+
+    progress = Progress(lines and common.output == "json", common.quiet, common.verbose)
+    engine = Engine(journal, parts.clock, worker.here(), worker.alive, progress.tell, progress.waiting)
+    try:
+        yield engine, parts
     finally:
         progress.close()
         if engine.state.active or engine.state.outcome:

@@ -138,7 +138,7 @@ class Balancer:
 def parts(moment: Moment) -> Parts:
     """What a worker works with at that moment."""
     made = Parts(
-        (moment,), Balancer(moment, 0), Balancer(moment, 1), moment, (Channel(0, "A"),), moment,
+        (moment,), {"a": Balancer(moment, 0), "b": Balancer(moment, 1)}, moment, (Channel(0, "A"),), moment,
     )  # fmt: skip
     made.run = LEASE
     return made
