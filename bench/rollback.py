@@ -1,9 +1,10 @@
 """How long a rollback takes, from the command's start until the name servers answer with the old records again.
 
-BIND with a secondary that it notifies, HAProxy 2.6 and 2.8, the command line as a process of its own each time. Every
-run begins at the same moment of one migration, at 50 %: zone and journal are put back between two. Once as a rule
-(journal in SQLite, primary alone), once with `--from-dns`, where the journal's host, the prober's sites and B are gone
-(journal in a PostgreSQL that nobody runs, B killed), until the slower of the two servers answers with the old records.
+BIND with a secondary that it notifies, HAProxy 2.6 and 2.8, the command line, installed and compiled as pip does it, as
+a process of its own each time; after each a hello-world with click starts. Every run begins at the same moment of one
+migration, at 50 %: zone and journal are put back between two. Once as a rule (journal in SQLite, primary alone), once
+with `--from-dns`, where the journal's host, the prober's sites and B are gone (journal in a PostgreSQL that nobody
+runs, B killed), until the slower of the two servers answers with the old records.
 """
 
 import re
@@ -22,6 +23,7 @@ import dns.query
 import dns.update
 import yaml
 from poll import Poll
+from startup import Installed
 from table import Row, text, told
 
 from lbmigrate.errors import Failed
@@ -49,8 +51,8 @@ SCENARIO = Scenario(
 class Halfway:
     """A ground at 50 %, to which it comes back as often as wanted."""
 
-    def __init__(self, ground: Ground, polls: tuple[Poll, ...]) -> None:
-        self.ground, self._polls = ground, polls
+    def __init__(self, ground: Ground, polls: tuple[Poll, ...], installed: Installed) -> None:
+        self.ground, self._polls, self._installed = ground, polls, installed
         self._config = ground.config.read_text()
         self._old, self._both = ground.place.a, tuple(sorted((*ground.place.a, *ground.place.b)))
         self._retitled(TTL)
@@ -90,7 +92,7 @@ class Halfway:
 
     def gives(self, *words: str) -> float:
         """Give a command; the moment of its start. Raises Failed."""
-        argv = [sys.executable, "-m", "lbmigrate", "-q", "-c", str(self.ground.config), *words]
+        argv = [self._installed.program("lbmigrate"), "-q", "-c", str(self.ground.config), *words]
         began = time.time()
         done = subprocess.run(argv, env=environment(), check=False, timeout=SECONDS, capture_output=True, text=True)
         if done.returncode:
@@ -101,15 +103,20 @@ class Halfway:
         """Seconds from then until each server, the primary first, answered with the old records."""
         return [poll.first(self._old, began, TTL) - began for poll in self._polls]
 
+    def hello(self) -> float:
+        """Seconds that a hello-world takes."""
+        return self._installed.seconds("hello", ())
+
 
 @contextmanager
 def halfway() -> Iterator[Halfway]:
     """A migration at 50 %; everything ends with it."""
     with tempfile.TemporaryDirectory(prefix="lbmigrate-bench-") as name:
+        (directory := Path(name) / "installed").mkdir()
         ground = Ground(SCENARIO, True, Path(name))
         polls = tuple(Poll(server, NAME, PAUSE) for server in ground.dns.nameservers)
         try:
-            yield Halfway(ground, polls)
+            yield Halfway(ground, polls, Installed(directory))
         finally:
             for poll in polls:
                 poll.close()
@@ -119,14 +126,12 @@ def halfway() -> Iterator[Halfway]:
 def series(
     one: Halfway, runs: int, slowest: Callable[[list[float]], float], *words: str
 ) -> tuple[list[float], list[float]]:
-    """The seconds of each run, and of a start of Python with click after each; `slowest`: which server's counts."""
+    """The seconds of each run, and of the hello-world after each; `slowest`: which server's counts."""
     found, beside = [], []
     for _ in range(runs):
         one.again()
         found.append(slowest(one.back(one.gives(*words))))
-        began = time.time()
-        subprocess.run([sys.executable, "-c", "import click"], env=environment(), check=True)
-        beside.append(time.time() - began)
+        beside.append(one.hello())
     return found, beside
 
 
@@ -150,7 +155,7 @@ def rows(runs: int = RUNS) -> list[Row]:
 
 def _beside(found: tuple[list[float], list[float]]) -> tuple[str, str]:
     ours, theirs = map(statistics.median, found)
-    return f"python, import click {_ms(theirs)}", f"{ours / theirs:.3f}"
+    return f"click hello-world {_ms(theirs)}", f"{ours / theirs:.3f}"
 
 
 def _late(seconds: list[float]) -> float:

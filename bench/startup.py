@@ -78,10 +78,14 @@ class Installed:
         path.write_text(SCRIPT.format(python=self._bin / "python", module=module))
         path.chmod(0o755)
 
+    def program(self, name: str) -> str:
+        """Where `hello` or `lbmigrate` stands."""
+        return str(self._bin / name)
+
     def seconds(self, program: str, words: Sequence[str]) -> float:
         """One run, from its start to its end. Raises CalledProcessError when it fails."""
         began = time.perf_counter()
-        self._run([str(self._bin / program), *words])
+        self._run([self.program(program), *words])
         return time.perf_counter() - began
 
     def modules(self, words: Sequence[str]) -> list[str]:
