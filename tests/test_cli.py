@@ -388,6 +388,72 @@ def test_rollback_takes_b_down_unless_it_is_kept(ground: Ground, keep: tuple[str
     assert ground.world.up["b"] is up
 
 
+TAKEN_DOWN = "lbmigrate: B is taken down by the config that the journal holds"
+BROKEN = [
+    ("yaml:3: not YAML", CONFIG.replace("[192.0.2.10]}", "[192.0.2.10}")),
+    ("yaml:1: byte 0xe9 is not UTF-8", CONFIG.replace("web", "web  # caf\xe9", 1)),
+    ("yaml:10: unknown key 'staged'", CONFIG.replace("stages:", "staged:")),
+    ("the key `stages` is missing", "migration: web\n"),
+    ("not YAML", "# journal: sqlite:old.db\nmigration: web\n[]\n"),
+]
+
+
+@pytest.mark.parametrize(("told", "text"), BROKEN)
+def test_a_config_that_is_broken_by_now_does_not_stop_a_rollback(ground: Ground, told: str, text: str) -> None:
+    under_way(ground)
+    Path("lbmigrate.yaml").write_bytes(text.encode("latin-1"))
+    assert ground("-q", "run").code == 2
+    found = ground("-q", "rollback", "--yes")
+    assert (found.code, found.out) == (0, "web: rolled-back\n")
+    assert ground.world.records[NAME] == ground.original
+    assert not ground.world.up["b"]
+    assert told in found.err
+    *wrong, last = found.err.splitlines()
+    assert all(line.startswith("lbmigrate: lbmigrate.yaml:") for line in wrong)
+    assert last == TAKEN_DOWN
+
+
+def test_a_config_that_is_gone_does_not_stop_a_rollback_by_the_journal_beside_it(ground: Ground) -> None:
+    under_way(ground)
+    Path("lbmigrate.yaml").unlink()
+    assert "reading the config" in one_line(ground("-q", "run"), 2)
+    asked = ground("-q", "rollback", "--yes", "--dry-run")
+    assert (asked.code, asked.out) == (0, "would ask for: rollback; nothing was changed\n")
+    assert ground.world.records[NAME] != ground.original
+    found = ground("-q", "rollback", "--yes")
+    assert (found.code, found.out) == (0, "web: rolled-back\n")
+    assert ground.world.records[NAME] == ground.original
+    first, *_, last = found.err.splitlines()
+    assert first.startswith("lbmigrate: lbmigrate.yaml is gone; sqlite:")
+    assert first.endswith(".lbmigrate/journal.db holds the migration web")
+    assert last == TAKEN_DOWN
+
+
+@pytest.mark.parametrize(
+    ("argv", "text", "told"),
+    [
+        (("-c", "webb.yaml"), None, "name the file with -c"),
+        ((), CONFIG.replace("migration: web", 'migration: "web').replace("[50", "50"), "not YAML"),
+        ((), CONFIG.replace("stages: [", "journal: [sqlite:x\nstages: ["), "not YAML"),
+        ((), CONFIG.replace("migration: web", "migration: another").replace("[50", "50"), "belongs to the migration"),
+    ],
+)
+def test_where_the_journal_cannot_be_told_from_the_config_a_rollback_leaves_everything(
+    ground: Ground, argv: tuple[str, ...], text: str | None, told: str
+) -> None:
+    under_way(ground)
+    before = ground.world.records[NAME], len(ground.journal.entries)
+    if text is not None:
+        Path("lbmigrate.yaml").write_text(text)
+    assert told in one_line(ground("-q", *argv, "rollback", "--yes"), 2)
+    assert (ground.world.records[NAME], len(ground.journal.entries)) == before
+
+
+def test_without_config_and_migration_a_rollback_says_that_the_config_is_not_there(lbmigrate: Call) -> None:
+    assert "reading the config" in one_line(lbmigrate("rollback", "--yes"), 2)
+    assert not Path(".lbmigrate").exists()
+
+
 @pytest.mark.parametrize("verb", ["plan", "check", "start"])
 def test_what_is_done_is_told_with_the_two_ways_on_and_not_as_strange_addresses(ground: Ground, verb: str) -> None:
     done(ground)

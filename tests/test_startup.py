@@ -4,6 +4,7 @@ sent first by a rollback."""
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -93,6 +94,28 @@ def test_a_rollback_has_imported_nothing_that_it_could_do_without_when_it_first_
     packages = {one.partition(".")[0] for one in found}
     assert packages - sys.stdlib_module_names - {"__main__", "lbmigrate"} == THEIRS
     assert not packages & (HEAVY - THEIRS | LATE)
+
+
+# What dnspython is told beforehand, and what the stand-in for the module that it would ask then gives to others.
+STOOD_IN = """import json, sys
+from lbmigrate.dns import lean
+lean.prepare()
+import dns.name
+sys.modules["importlib.metadata"]
+import importlib.metadata
+early = "email" in sys.modules
+from importlib.metadata import PackageNotFoundError, version
+import importlib.metadata as real
+print(json.dumps([early, version("click"), real.__file__ is not None, dns.name.from_text("\u00fc.").to_text()]))
+"""
+
+
+def test_who_asks_for_a_packages_version_after_dnspython_was_imported_gets_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOOD_IN], env=environment(), capture_output=True, text=True, check=True
+    )
+    early, version, real, name = json.loads(done.stdout)
+    assert (early, version, real, name) == (False, metadata.version("click"), True, "xn--tda.")
 
 
 @pytest.mark.parametrize("columns", ["60", "20", "100", "400", "0", "-1", "", "x", None])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lbmigrate.config import values
-from lbmigrate.config.text import FilePath, Wrong, text_of, usage, words
+from lbmigrate.config.text import FilePath, Wrong, bytes_of, salvaged, text_of, usage, words
 from lbmigrate.errors import Usage
 from lbmigrate.model import Probe, Side
 from lbmigrate.spec import Bound, Config, Dns, GateSpec, Retire, Soft, Stage, Transfer, Tsig
@@ -24,14 +24,35 @@ if TYPE_CHECKING:
 JOURNAL = "sqlite:.lbmigrate/journal.db"
 Pairs = tuple[tuple[str, str], ...]
 HOSTED = ("zone_id", "private", "region", "profile", "role", "external_id", "endpoint")  # keys of a zone at Route 53
+KEYS = ("migration", "journal")
 
 
 def light(path: FilePath) -> tuple[str, str]:
     """The migration's name and its journal's URL; the rest of the file may be wrong. Raises Usage."""
-    found = words(text_of(path), ("migration", "journal")) or {}
-    name, journal = found.get("migration", ""), found.get("journal", JOURNAL)
     try:
-        return values.migration(name), _journal(values.journal(journal), _beside(path))
+        return _two(path)
+    except Usage as wrong:
+        try:
+            return _named(path, salvaged(bytes_of(path).decode("utf-8-sig", "replace"), KEYS))
+        except ValueError:
+            raise wrong from None
+
+
+def beside(path: FilePath) -> str:
+    """The URL of the journal of a file that names none."""
+    return _journal(JOURNAL, _beside(path))
+
+
+def _named(path: FilePath, found: dict[str, str] | None) -> tuple[str, str]:
+    """Raises ValueError for words that are not there, or none."""
+    given = found or {}
+    name, journal = values.migration(given.get("migration", "")), values.journal(given.get("journal", JOURNAL))
+    return name, _journal(journal, _beside(path))
+
+
+def _two(path: FilePath) -> tuple[str, str]:
+    try:
+        return _named(path, words(text_of(path), KEYS))
     except ValueError:
         return _by_yaml(path)
 

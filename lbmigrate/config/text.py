@@ -35,8 +35,8 @@ def show(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def text_of(path: FilePath) -> str:
-    """The file's text. Raises Usage: unreadable, too large, not UTF-8."""
+def bytes_of(path: FilePath) -> bytes:
+    """The file's bytes. Raises Usage: unreadable, too large."""
     try:
         with open(path, "rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -47,6 +47,12 @@ def text_of(path: FilePath) -> str:
         ) from None
     if len(raw) > MAX_BYTES:
         raise Usage(f"{path}:1: the file is larger than {MAX_BYTES} bytes; is it the config?")
+    return raw
+
+
+def text_of(path: FilePath) -> str:
+    """The file's text. Raises Usage: unreadable, too large, not UTF-8."""
+    raw = bytes_of(path)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
@@ -86,6 +92,22 @@ def words(text: str, keys: tuple[str, ...]) -> dict[str, str] | None:
             if value is None or value[1].lower() in _OTHER_KINDS:
                 return None
             found[last] = value[1]
+    return found
+
+
+def salvaged(text: str, keys: tuple[str, ...]) -> dict[str, str] | None:
+    """The same from a file that YAML cannot read, for who has something to check them against: the journal names its
+    migration too. Each key's line, plainly written and alone of its kind; None where one is not."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        begun = re.match(r"[^\w#]*(\w+)", line)
+        if begun is None or begun[1] not in keys:
+            continue
+        key, _, rest = line.partition(":")
+        value = re.fullmatch(_PLAIN, rest.partition(" #")[0])
+        if key not in keys or key in found or value is None:
+            return None
+        found[key] = value[1]
     return found
 
 

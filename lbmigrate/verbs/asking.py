@@ -82,7 +82,7 @@ def rollback(
         _confirm("rollback", "Put the zone back as it was?", yes)
     if from_dns:
         return _from_dns(common, restore, dry_run)
-    ask, (url, known) = Asked("rollback", keep_b=keep_b, restore=restore), work.known(common)
+    ask, (url, known) = Asked("rollback", keep_b=keep_b, restore=restore), work.at_hand(common)
     if known.outcome == "rolled-back":
         return said.say(common, "already rolled back")
     if not _may(common, known, ask, dry_run, digest):
@@ -93,7 +93,7 @@ def rollback(
     if engine.state.active and not common.quiet:
         click.echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
     if engine.state.active and not no_wait:
-        with work.at_work(common) as (engine, parts, _):
+        with work.afterwards(common, url, known) as (engine, parts):
             work.judged(engine, engine.drive(parts, over))
     return said.result(common, engine, said.where(engine.state))
 

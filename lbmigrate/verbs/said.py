@@ -71,11 +71,16 @@ def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     return 0
 
 
-def fail(common: Common, wrong: LbmigrateError) -> int:
-    """The one line of an error, and its exit code."""
+def warn(message: str) -> None:
+    """A line of stderr for each line of what is to be known but stops nothing."""
     from lbmigrate.render import safe
 
+    click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in message.splitlines()), err=True)
+
+
+def fail(common: Common, wrong: LbmigrateError) -> int:
+    """The one line of an error, and its exit code."""
     if common.output == "json":
         click.echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}))
-    click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in str(wrong).splitlines()), err=True)
+    warn(str(wrong))
     return wrong.code

@@ -10,6 +10,7 @@ from lbmigrate.errors import Failed, Refused, RolledBack, Usage
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
 from lbmigrate.value import replace
+from lbmigrate.verbs import said
 
 if TYPE_CHECKING:
     from lbmigrate.decide import End
@@ -35,11 +36,49 @@ def known(common: Common) -> tuple[str, State]:
     from lbmigrate import config
 
     name, url = config.light(config_path(common))
-    with closing(connect(url, name)) as journal:
-        state = fold(State(migration=name), journal.read())
+    state = _read(name, url)
     if state.migration != name:
         raise Usage(f"the journal {url} belongs to the migration {state.migration!r}, the config names {name!r}")
     return url, state
+
+
+def at_hand(common: Common) -> tuple[str, State]:
+    """`known`; where lbmigrate.yaml is gone, by the journal beside it. One that was named is missed: it may be a slip
+    of the pen, and the journal another migration's."""
+    try:
+        return known(common)
+    except Usage:
+        path = config_path(common)
+        if common.config or os.environ.get("LBMIGRATE_CONFIG") or os.path.lexists(path):
+            raise
+        from lbmigrate import config
+
+        url = config.beside(path)
+        if not (state := _read("", url)).active:
+            raise
+        said.warn(f"{path} is gone; {url} holds the migration {state.migration}")
+        return url, state
+
+
+def _read(name: str, url: str) -> State:
+    with closing(connect(url, name)) as journal:
+        return fold(State(migration=name), journal.read())
+
+
+@contextmanager
+def afterwards(common: Common, url: str, begun: State) -> Iterator[tuple["Engine", "Parts"]]:
+    """`at_work`; with a config that is broken or gone by now `at_once`, and what is wrong with it."""
+    from lbmigrate import config
+
+    try:
+        chosen = config.load(config_path(common))
+    except Usage as wrong:
+        said.warn(f"{wrong}\nB is taken down by the config that the journal holds")
+        with at_once(common, url, begun) as found:
+            yield found
+    else:
+        with at_work(common, chosen=chosen) as (engine, parts, _):
+            yield engine, parts
 
 
 @contextmanager
@@ -57,18 +96,22 @@ def at_once(common: Common, url: str, begun: State) -> Iterator[tuple["Engine", 
 
 @contextmanager
 def at_work(
-    common: Common, changes: bool = True, lines: bool = False, begins: bool = False
+    common: Common,
+    changes: bool = True,
+    lines: bool = False,
+    begins: bool = False,
+    chosen: "Config | None" = None,
 ) -> Iterator[tuple["Engine", "Parts", "Config"]]:
     """The config, its drivers and an engine on its journal; the lease is given back at the end.
 
-    `changes`: the verb is one that moves the migration, so an edited config is noted first. `lines`: with `-o json` it
-    prints a line per event (`run`, `tick`), not one document. `begins`: it needs the names even where nothing is under
-    way.
+    `chosen`: the config, where it has been read. `changes`: the verb is one that moves the migration, so an edited
+    config is noted first. `lines`: with `-o json` it prints a line per event (`run`, `tick`), not one document.
+    `begins`: it needs the names even where nothing is under way.
     """
     from lbmigrate import assemble, config
     from lbmigrate.difference import difference
 
-    chosen = config.load(config_path(common))
+    chosen = chosen or config.load(config_path(common))
     journal = connect(chosen.journal, chosen.bound.migration)
     begun = fold(State(), journal.read())
     if begun.migration not in ("", chosen.bound.migration):
