@@ -4,7 +4,7 @@ A point is a call of lbmigrate's main thread that writes: to a file, a socket, a
 of the prober is another one, and strace without -f follows the first alone; so are the programs that lbmigrate
 starts. The kill comes at the entry of the call, which then does nothing; what it would have done is the next point's.
 
-`python tests/killed.py` kills at every point (`make soak`).
+`python tests/killed.py` kills at every point (`make soak`), `python tests/killed.py COUNT [SEED]` at so many.
 """
 
 import math
@@ -289,9 +289,10 @@ def explore(directory: Path, kills: int | None = None, seed: int = 0) -> Tally:
 
 
 def main() -> int:
-    """Every point."""
+    """Every point, or as many as the first argument says; the second is the seed that chooses them."""
+    kills, seed = [*map(int, sys.argv[1:]), 0, 0][:2]
     with tempfile.TemporaryDirectory() as folder:
-        found = explore(Path(folder))
+        found = explore(Path(folder), kills or None, seed)
     print("\n".join((*found.broken, found.line())))
     return bool(found.broken)
 

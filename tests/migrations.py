@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import dns.message
 import dns.query
 import dns.rcode
 import dns.update
@@ -22,6 +21,7 @@ import pytest
 import yaml
 from taps import Tap
 
+from lbmigrate.lab import dnswatch
 from lbmigrate.lab.dns import SOFTWARE
 from lbmigrate.lab.ground import ORIGIN, Ground
 from lbmigrate.lab.process import environment
@@ -208,13 +208,8 @@ class Rig:
 
     def served(self, name: str = WWW) -> list[list[str]]:
         """What each authoritative server answers for the A records of a name."""
-        query = dns.message.make_query(name, "A")
-        found = []
-        for server in self.ground.dns.nameservers:
-            host, _, port = server.rpartition(":")
-            reply = dns.query.udp(query, host, 2, int(port))
-            found.append(sorted(str(rdata) for rrset in reply.answer for rdata in rrset))
-        return found
+        replies = [dnswatch.reply(server, name, "A") for server in self.ground.dns.nameservers]
+        return [sorted(str(rdata) for rrset in one.answer for rdata in rrset) for one in replies]
 
     def edit(self, change: Callable[[dns.update.UpdateMessage], None]) -> None:
         """Somebody else's change of the zone."""

@@ -175,14 +175,14 @@ def fake() -> Iterator[Fake]:
 @pytest.mark.parametrize("what", ERRORS)
 def test_whatever_is_no_proper_answer_is_an_error(fake: Fake, what: str) -> None:
     fake.answer, text = ERRORS[what]
-    with closing(driver(1, fake.at, timeout=0.3)) as zone:
+    with closing(driver(1, fake.at, timeout=1.0)) as zone:
         assert zone.served([WWW])[0] == Served(fake.at, WWW, "A", None, None, text)
 
 
 def test_a_lost_datagram_is_asked_for_again(fake: Fake) -> None:
     turns = iter([None, None])
     fake.answer = lambda query: next(turns, answer(query))
-    with closing(driver(1, fake.at, timeout=0.4)) as zone:
+    with closing(driver(1, fake.at, timeout=1.5)) as zone:
         assert zone.served([WWW])[0] == Served(fake.at, WWW, "A", 30, ("192.0.2.1",))
 
 

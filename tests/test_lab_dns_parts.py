@@ -1,6 +1,8 @@
 """The laboratory's DNS as processes: secondaries that follow, updates that outlive a kill, the watch, the resolver."""
 
+import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,14 +16,15 @@ import pytest
 from labdns import APEX, ORIGIN, SECONDS, message, needs
 
 from lbmigrate.errors import Failed, Unreachable, Usage
-from lbmigrate.lab import dnsserver, transfer
+from lbmigrate.lab import dnsserver, dnswatch, transfer
 from lbmigrate.lab.dns import SOFTWARE, DnsParts, start_dns
-from lbmigrate.lab.dnswatch import PATIENCE, Watch, present, reading, watch
-from lbmigrate.lab.process import Process, freeport, write_private
+from lbmigrate.lab.dnswatch import PATIENCE, TRIES, Watch, Watched, present, reading, reply, watch
+from lbmigrate.lab.process import Process, write_private
 
 ZONE = f"{APEX}www 5 A 192.0.2.1\nwww 5 AAAA 2001:db8::1\n"
 WWW = f"www.{ORIGIN}"
 FOREVER = 3600.0
+HOST = "127.0.0.1"
 ALL = ["embedded", *(pytest.param(one, marks=pytest.mark.real(one)) for one in SOFTWARE)]
 
 
@@ -166,7 +169,51 @@ def test_the_watch_tells_a_dead_server_by_its_moment(tmp_path: Path) -> None:
         seen = watch(parts.nameservers, present(first, [WWW]), acts(kill))
     assert seen.errors > 0
     assert {one.server for one in seen.failures} == {second}
-    assert min(one.at for one in seen.failures) > killed[0] - PATIENCE
+    assert min(one.at for one in seen.failures) > killed[0] - PATIENCE * TRIES
+
+
+@contextmanager
+def silent() -> Iterator[tuple[socket.socket, Watched]]:
+    """A server that says what the test says, and the watch on it, its first question asked at 0."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 0))
+        server.settimeout(SECONDS)
+        one = Watched(f"{HOST}:{server.getsockname()[1]}", [f"{WWW} A"])
+        one.ask(0.0)
+        yield server, one
+        one.socket.close()
+
+
+def test_what_is_answered_when_asked_again_is_no_failure_but_told() -> None:
+    with silent() as (server, one):
+        assert one.expire(PATIENCE)
+        assert one.expire(PATIENCE + 0.1)
+        wire, back = server.recvfrom(512)
+        assert server.recv(512) == wire
+        for _ in range(2):  # the first question's answer may come as well
+            server.sendto(wire[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + wire[12:], back)
+        select.select([one.socket], [], [], SECONDS)
+        one.hear()
+        assert not one.expire(PATIENCE * 9)
+        assert one.counts == {"queries": 1, "again": 1, "answers": 1}
+
+
+def test_what_is_never_answered_is_a_failure_at_the_moment_of_the_first_question() -> None:
+    with silent() as (server, one):
+        under_way = [one.expire(number * (PATIENCE + 0.1)) for number in range(1, TRIES + 1)]
+        assert under_way == [True] * (TRIES - 1) + [False]
+        assert len({server.recv(512) for _ in range(TRIES)}) == 1
+        assert one.counts == {"queries": 1, "again": 1, "timeouts": 1}
+        assert [(failure.at, failure.what) for failure in one.failures] == [(0.0, "timeout")]
+
+
+def test_a_question_of_the_laboratory_itself_is_asked_again_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dnswatch, "PATIENCE", 0.01)
+    with silent() as (server, one):
+        server.recv(512)
+        with pytest.raises(Unreachable, match=f"for {WWW} A: .*; see whether it runs"):
+            reply(one.server, WWW, "A")
+        assert len({server.recv(512) for _ in range(TRIES)}) == 1
 
 
 def test_a_watch_on_nothing_is_refused(tmp_path: Path) -> None:
@@ -228,9 +275,3 @@ def test_a_killed_process_is_not_alive(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="starting /nowhere/named: No such file"):
         Process(["/nowhere/named"], tmp_path / "log").start()
-
-
-def test_a_free_port_is_free_for_both() -> None:
-    assert 1024 < freeport("127.0.0.1") < 65536
-    with pytest.raises(Failed, match="use an address of this host"):
-        freeport("192.0.2.1")

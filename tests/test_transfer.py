@@ -222,7 +222,7 @@ def test_a_transfer_that_is_altered_under_way(
     with closing(Tap(many.port)) as tap:
         tap.treat = lambda wire: treat(next(count), wire)
         with pytest.raises(wrong):
-            list(records(entry(tap.port), timeout=0.5))
+            list(records(entry(tap.port), timeout=2.0))
 
 
 def _unsigned(wire: bytes) -> bytes:

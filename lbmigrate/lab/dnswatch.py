@@ -1,8 +1,9 @@
 """One query every 10 ms to every authoritative server for the moved names; every empty answer or error is counted.
 
 Raw UDP from packets built beforehand; of an answer only its id, response code and number of records are read, so that
-watching costs next to nothing. A child process: it stops at SIGTERM, waits for what is under way, and prints one line
-of JSON.
+watching costs next to nothing. A question without an answer is asked again after a second, as a resolver does: a busy
+machine loses or delays one, and only `TRIES` in a row are "unanswered". How many were asked again is told. A child
+process: it stops at SIGTERM, waits for what is under way, and prints one line of JSON.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from lbmigrate.lab.process import Process, environment
 from lbmigrate.value import from_json, to_json, value
 
 EVERY = 0.01
-PATIENCE = 1.0
+PATIENCE = 1.0  # seconds until a question is asked again
+TRIES = 3
 START_SECONDS = 10.0
 MOST_FAILURES = 1000
 TYPES = ("A", "AAAA", "HTTPS", "SRV")
@@ -47,7 +49,10 @@ class Failure:
 
 @value
 class Summary:
-    """What came of the watch. `failures` lists the first thousand; the numbers count all. `seconds` were watched."""
+    """What came of the watch. `failures` lists the first thousand; the numbers count all. `seconds` were watched.
+
+    `again`: how many questions were asked a second time, or a third; no failure, if an answer came.
+    """
 
     queries: int
     answers: int
@@ -56,6 +61,7 @@ class Summary:
     timeouts: int
     seconds: float
     failures: tuple[Failure, ...]
+    again: int = 0
 
     @property
     def clean(self) -> bool:
@@ -73,6 +79,15 @@ def reading(text: str) -> Summary:
     return summary
 
 
+class Asked:
+    """A question under way: first asked `at` (Unix seconds), overdue from `due` on, sent `tries` times."""
+
+    __slots__ = ("at", "due", "question", "tries", "wire")
+
+    def __init__(self, at: float, question: str, wire: bytes) -> None:
+        self.at, self.due, self.question, self.wire, self.tries = at, at, question, wire, 0
+
+
 class Watched:
     """One server: a connected socket, the packets to send in turn, and what is under way by message id."""
 
@@ -86,21 +101,24 @@ class Watched:
         self.socket.connect((host, int(port)))
         self.socket.setblocking(False)
         self._packets = cycle([(question, packet(question)) for question in questions])
-        self._pending: dict[int, tuple[float, str]] = {}
+        self._pending: dict[int, Asked] = {}  # the one that is due first comes first
         self._id = 0
 
     def ask(self, now: float) -> None:
         """Send the next query; `now` is the moment, in Unix seconds."""
         question, body = next(self._packets)
         self._id = (self._id + 1) % IDS
-        self._pending[self._id] = (now, question)
         self.counts["queries"] += 1
-        wire = self._id.to_bytes(2, "big") + body
+        self._send(self._id, Asked(now, question, self._id.to_bytes(2, "big") + body), now)
+
+    def _send(self, number: int, asked: Asked, now: float) -> None:
+        asked.due, asked.tries = now + PATIENCE, asked.tries + 1
+        self._pending[number] = asked
         try:
-            self.socket.send(wire)
+            self.socket.send(asked.wire)
         except OSError as wrong:
             # The kernel may report an earlier query's refusal here; either way this one has not been sent.
-            self._fail(self._id, "refused" if wrong.errno == errno.ECONNREFUSED else "not sent")
+            self._fail(number, "refused" if wrong.errno == errno.ECONNREFUSED else "not sent")
 
     def hear(self) -> None:
         """Take every answer that is there."""
@@ -125,18 +143,22 @@ class Watched:
             del self._pending[number]
             self.counts["answers"] += 1
 
-    def expire(self, before: float) -> bool:
-        """Count what was sent before that moment as timed out; whether anything is still under way."""
-        while self._pending and self._pending[first := next(iter(self._pending))][0] < before:
-            self._fail(first, "timeout")
+    def expire(self, now: float) -> bool:
+        """Ask again what is overdue, and count what has been often enough; whether anything is still under way."""
+        while self._pending and self._pending[first := next(iter(self._pending))].due < now:
+            if self._pending[first].tries == TRIES:
+                self._fail(first, "timeout")
+            else:
+                self.counts["again"] += self._pending[first].tries == 1
+                self._send(first, self._pending.pop(first), now)
         return bool(self._pending)
 
     def _fail(self, number: int, what: str) -> None:
-        at, question = self._pending.pop(number)
+        asked = self._pending.pop(number)
         kind = {"empty": "empty", "timeout": "timeouts"}.get(what, "errors")
         self.counts[kind] += 1
         if len(self.failures) < MOST_FAILURES:
-            self.failures.append(Failure(at, self.server, question, what))
+            self.failures.append(Failure(asked.at, self.server, asked.question, what))
 
 
 def packet(question: str) -> bytes:
@@ -145,24 +167,30 @@ def packet(question: str) -> bytes:
     return dns.message.make_query(name, rtype, flags=0).to_wire()[2:]
 
 
+def reply(server: str, name: str, rtype: str) -> dns.message.Message:
+    """What `server` answers, asked with the patience of the watch. Raises Unreachable."""
+    host, _, port = server.rpartition(":")
+    query = dns.message.make_query(name, rtype, flags=0)
+    for left in reversed(range(TRIES)):
+        try:
+            return dns.query.udp(query, host.strip("[]"), PATIENCE, int(port))
+        except (OSError, dns.exception.DNSException) as wrong:
+            if not left or not isinstance(wrong, dns.exception.Timeout):
+                raise Unreachable(f"asking {server} for {name} {rtype}: {wrong}; see whether it runs") from wrong
+    raise AssertionError("no try")
+
+
 def present(server: str, names: Sequence[str]) -> list[str]:
     """The questions ("NAME TYPE") that the server has records for. Raises Unreachable, Failed."""
-    host, _, port = server.rpartition(":")
-    found = []
-    for name, rtype in product(names, TYPES):
-        query = dns.message.make_query(name, rtype, flags=0)
-        try:
-            reply = dns.query.udp(query, host.strip("[]"), PATIENCE, int(port))
-        except (OSError, dns.exception.DNSException) as wrong:
-            raise Unreachable(f"asking {server} for {name} {rtype}: {wrong}; start the server first") from wrong
-        found += [f"{name} {rtype}"] if reply.answer else []
+    asked = product(names, TYPES)
+    found = [f"{name} {rtype}" for name, rtype in asked if reply(server, name, rtype).answer]
     if not found:
         raise Failed(f"asking {server} for {', '.join(names)}: no record anywhere; correct the names")
     return found
 
 
 def watch(servers: Sequence[str], questions: Sequence[str], stopped: Callable[[], bool]) -> Summary:
-    """Watch until `stopped` says so, and at most a second longer for the last answers."""
+    """Watch until `stopped` says so, and for the last answers."""
     watched = [Watched(server, questions) for server in servers]
     began = slot = time.monotonic()
     while not stopped():
@@ -189,8 +217,8 @@ def _listen(watched: Sequence[Watched], seconds: float) -> None:
 
 def _expire(watched: Sequence[Watched]) -> bool:
     """Whether anything is still under way."""
-    before = time.time() - PATIENCE
-    under_way = [one.expire(before) for one in watched]
+    now = time.time()
+    under_way = [one.expire(now) for one in watched]
     return any(under_way)
 
 
@@ -207,6 +235,7 @@ def _summary(watched: Sequence[Watched], seconds: float) -> Summary:
         timeouts=counts["timeouts"],
         seconds=round(seconds, 3),
         failures=tuple(failures[:MOST_FAILURES]),
+        again=counts["again"],
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -132,16 +133,67 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def freeport(address: str, tries: int = 200) -> int:
-    """A port that is free for TCP and UDP on `address`, from outside the kernel's ephemeral range.
+def freeport(address: str) -> int:
+    """A port that is free for TCP and UDP on `address`, and that nobody else who asks here is given.
 
-    Outside it, because a port that the kernel may hand to any client's connection can be taken between here and
-    the server's own bind. Raises Failed.
+    It is of a block that this process alone takes its ports from, outside the kernel's ephemeral range: a port that the
+    kernel may hand to any client's connection can be taken between here and the server's own bind. Raises Failed.
     """
-    for port in random.sample(_ports(), tries):
-        if _free(address, port):
-            return port
-    raise Failed(f"looking for a free port on {address}: {tries} tried, all taken; end what holds them")
+    return _PORTS.free(address)
+
+
+class _Ports:
+    """Blocks of ports: whoever has bound the first port of one may use the others, as long as its process lives.
+
+    A port is given once before any is given again.
+    """
+
+    def __init__(self, size: int = 64) -> None:
+        self._size = size
+        self._pid = 0
+        self._held: list[int] = []
+        self._fresh: list[int] = []
+        self._used: list[int] = []
+        self._lock = threading.Lock()
+
+    def free(self, address: str) -> int:
+        """See `freeport`."""
+        with self._lock:
+            if self._pid != os.getpid():  # a fork's blocks are its parent's
+                self._pid, self._held, self._fresh, self._used = os.getpid(), [], [], []
+            again = len(self._used)
+            while self._fresh or self._block() or again:
+                if not self._fresh:
+                    self._fresh, self._used, again = self._used, [], 0
+                    continue
+                self._used.append(self._fresh.pop(0))
+                if _free(address, self._used[-1]):
+                    return self._used[-1]
+        raise Failed(f"looking for a free port on {address}: every block of ports is taken; end what holds them")
+
+    def close(self) -> None:
+        """Give the blocks back."""
+        while self._held:
+            os.close(self._held.pop())
+
+    def _block(self) -> bool:
+        """Take another block, if there is one; at random, for who comes first finds all of them free."""
+        every = _ports()
+        firsts = every[:: self._size]
+        for first in random.sample(firsts, len(firsts)):
+            one = socket.socket()
+            try:
+                one.bind(("", first))
+            except OSError:
+                one.close()
+                continue
+            self._held.append(one.detach())  # open until the process ends
+            self._fresh += range(first + 1, min(first + self._size, every.stop))
+            return True
+        return False
+
+
+_PORTS = _Ports()
 
 
 def _ports() -> range:

@@ -8,9 +8,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, assert_never
 
-import dns.exception
-import dns.message
-import dns.query
 import dns.rdatatype
 import dns.rrset
 
@@ -18,6 +15,7 @@ from lbmigrate import config, schemes
 from lbmigrate.dns.records import rrset_of
 from lbmigrate.errors import Failed, Usage
 from lbmigrate.gate import pairs_range
+from lbmigrate.lab import dnswatch
 from lbmigrate.lab import verdict as judge
 from lbmigrate.lab.ground import HOSTS, Ground
 from lbmigrate.lab.operator import Given, Operator
@@ -247,15 +245,8 @@ class _Play:
         return sum(found) / max(1, len(found))
 
     def _asked(self, server: str, name: str, rtype: str) -> list[dns.rrset.RRset]:
-        host, _, port = server.rpartition(":")
-        found: list[dns.rrset.RRset] = []
-        for _ in range(LUA_QUERIES if self.scenario.drawn else 1):
-            try:
-                reply = dns.query.udp(dns.message.make_query(name, rtype), host, 1.0, int(port))
-            except (OSError, dns.exception.DNSException) as wrong:
-                raise Failed(f"asking {server} for {name}: {wrong}; see its log") from wrong
-            found += reply.answer
-        return found
+        times = LUA_QUERIES if self.scenario.drawn else 1
+        return [rrset for _ in range(times) for rrset in dnswatch.reply(server, name, rtype).answer]
 
     def _settle(self) -> None:
         """A last second of traffic after the end, then the clients finish."""

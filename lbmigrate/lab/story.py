@@ -56,7 +56,8 @@ def summary(verdict: Verdict) -> list[str]:
         "",
         verdict.title,
         f"  clients   {sent}; {_sides(clients['by_side'])}",
-        f"  DNS       {watch.queries} queries, {watch.empty} empty, {watch.errors} errors, {watch.timeouts} unanswered",
+        f"  DNS       {watch.queries} queries, {watch.empty} empty, {watch.errors} errors, {watch.timeouts} unanswered"
+        f"{f', {watch.again} asked again' if watch.again else ''}",
         "",
         "  span            time     floor  asked  served  observed at B",
         *(_span(one) for one in verdict.spans),
