@@ -19,6 +19,7 @@ from hypothesis import settings
 from servers import KEY, KINDS, ZONE, Server
 
 if TYPE_CHECKING:
+    from commands import Call
     from stores import DynamoServer, PostgresServer
     from taps import Tap
 
@@ -162,6 +163,14 @@ def server(running: Server) -> Iterator[Server]:
     before = running.records()
     yield running
     running.restore(before)
+
+
+@pytest.fixture
+def lbmigrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> "Call":
+    """`lbmigrate ...` in this process, in an empty directory, without a terminal."""
+    from commands import caller
+
+    return caller(tmp_path, capsys, monkeypatch)
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import re
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dns.message
+from looking import Looking
 from migrations import SCENARIO, Rig, Said, rig, tapped, until
 from taps import Tap
 
@@ -46,7 +48,6 @@ ONE_AT_A_TIME = threading.Lock()  # a dozen servers each
 SOFT_SECONDS = 40.0  # the laboratory's `timeout client` is 30 s
 TICKS = 4  # a tick ends after 50 s, which a busy machine may need more than once
 BEGUN = "started attempt"
-LOOK_SECONDS = 0.05
 PEOPLE = Clients(rate=20, clients=10, stretchers=0.0, requests_per_connection=5)
 KILLED = -9
 
@@ -109,33 +110,24 @@ def _chain(calls: Sequence[str], places: Sequence[int]) -> tuple[Point, ...]:
 # ---------------------------------------------------------------- what must hold
 
 
-class Observer:
-    """What was true of the world, every few milliseconds: B's weight as served, and A gone only once out of DNS."""
+class Observer(Looking):
+    """What was true of the world: B's weight as served, and A gone only once out of DNS."""
 
     def __init__(self, one: Rig) -> None:
+        super().__init__()
         self._rig = one
         self.weights: list[int] = []
         self.broken: list[str] = []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "Observer":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(LOOK_SECONDS):
-            gone = self._rig.ground.sides.pid("a") is None
-            served = self._rig.served()
-            if gone and any(self._rig.a in answer for answer in served):
-                self.broken.append(f"A is gone, and {served} still names it")
-            weight = round(100 * served[0].count(self._rig.b) / len(served[0]))
-            if not self.weights or self.weights[-1] != weight:
-                self.weights.append(weight)
+    def look(self) -> None:
+        """Once."""
+        gone = self._rig.ground.sides.pid("a") is None
+        served = self._rig.served()
+        if gone and any(self._rig.a in answer for answer in served):
+            self.broken.append(f"A is gone, and {served} still names it")
+        weight = round(100 * served[0].count(self._rig.b) / len(served[0]))
+        if not self.weights or self.weights[-1] != weight:
+            self.weights.append(weight)
 
 
 def fences(wires: Sequence[bytes]) -> list[int]:
@@ -192,9 +184,10 @@ def _wrong(one: Rig, before: list[str], seen: Observer, tap: Tap) -> Iterator[st
         judge_journal(one)
     except AssertionError as wrong:
         yield f"the journal: {wrong}"
-    clients, summary = one.ground.end_clients()[-1]["summary"], one.ground.end_watch()
+    lines, summary = one.ground.end_clients(), one.ground.end_watch()
+    clients, failures = lines[-1]["summary"], [line["failure"] for line in lines if "failure" in line]
     if clients["failed"] or not clients["ok"]:
-        yield f"requests: {clients}"
+        yield f"requests: {clients}; {Counter((one['side'], one['reason']) for one in failures)}; {failures[:5]}"
     if not summary.clean:
         yield f"DNS: {summary.failures[:5]}"
 

@@ -1,4 +1,4 @@
-"""The three stores of a journal, for tests: real servers as child processes, and rows that can be edited by hand."""
+"""The stores of a journal, for tests: real servers as child processes, and rows that can be edited by hand."""
 
 import os
 import shutil
@@ -21,6 +21,7 @@ from states import NOW, PLAN, known_at, seen, soft
 from lbmigrate.events import FORMAT, Asked, Began, Ended, Event, Opened, Saw, Started, Took, Worker
 from lbmigrate.journal import Journal, connect
 from lbmigrate.lab.process import Process, freeport
+from lbmigrate.lab.world import MemoryJournal
 from lbmigrate.model import Served
 from lbmigrate.plan import Write
 from lbmigrate.value import replace
@@ -54,8 +55,25 @@ class Store(Protocol):
     def put(self, n: int, row: Row | None) -> None: ...
 
 
+class Memory:
+    """The simulation's list: no rows, and nothing to be damaged."""
+
+    url, migration = "in memory", "web"
+
+    def __init__(self) -> None:
+        self.journal = MemoryJournal(lambda _: None)
+
+    def row(self, n: int) -> Row:
+        raise NotImplementedError(n)
+
+    def put(self, n: int, row: Row | None) -> None:
+        raise NotImplementedError(n, row)
+
+
 def opened(store: Store, url: str = "") -> Journal:
     """A journal of its own on the store."""
+    if isinstance(store, Memory):
+        return store.journal
     return connect(url or store.url, store.migration)
 
 

@@ -1,10 +1,8 @@
 """The command line: flags, exit codes, one line per error; and every verb in every phase, on the virtual clock."""
 
-import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +11,9 @@ from typing import Any
 
 import click
 import pytest
+from commands import Call, Done
 
 from lbmigrate import __version__, assemble
-from lbmigrate.__main__ import main
 from lbmigrate.cli import cli
 from lbmigrate.events import Asked, Began, Hold, Took, Worker
 from lbmigrate.fold import worker_id
@@ -50,42 +48,6 @@ gate: {promote_margin: 5%}
 retire: {idle_for: 30s, limit: 2h}
 """
 VERBS = sorted(cli.commands)
-
-
-class Done:
-    """How a command ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def json(self) -> Any:
-        """The one document on stdout."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Done]
-
-
-@pytest.fixture
-def lbmigrate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """`lbmigrate ...` in this process, in an empty directory, without a terminal."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LBMIGRATE_CONFIG", raising=False)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    def call(*argv: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["lbmigrate", *argv])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        assert "Traceback" not in said.out + said.err
-        return Done(code, said.out, said.err)
-
-    return call
 
 
 def one_line(done: Done, code: int) -> str:

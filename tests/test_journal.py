@@ -1,5 +1,6 @@
 """The contract of every journal: each number is won by exactly one, and what was damaged, edited or written by others
-is refused. Against a file, a real PostgreSQL, and DynamoDB over the wire."""
+is refused. Against a file, a real PostgreSQL, and DynamoDB over the wire; the list in memory that simulations append to
+numbers and reads as they do, and has nothing to be damaged."""
 
 import secrets
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from states import NOW
-from stores import EVENTS, HALF, LOOK, Row, Sqlite, Store, fill, opened
+from stores import EVENTS, HALF, LOOK, Memory, Row, Sqlite, Store, fill, opened
 
 from lbmigrate.errors import JournalError
 from lbmigrate.events import FORMAT, Asked, Ended, Opened, Saw, Seen
@@ -24,11 +25,14 @@ SHARED = [
     pytest.param("postgresql", marks=pytest.mark.real("postgres")),
     pytest.param("dynamodb", marks=pytest.mark.real("ministack")),
 ]
+EVERY = pytest.mark.parametrize("empty", ["memory", "sqlite", *SHARED], indirect=True)
 
 
 @pytest.fixture(params=["sqlite", *SHARED])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A place where no journal is yet."""
+    if request.param == "memory":
+        return Memory()
     if request.param == "sqlite":
         return Sqlite(tmp_path)
     server = {"postgresql": "postgres_server", "dynamodb": "dynamo_server"}[request.param]
@@ -56,6 +60,7 @@ def refused(store: Store) -> str:
 # ---------------------------------------------------------------- what is written
 
 
+@EVERY
 def test_what_is_appended_is_read_back_equal(store: Store) -> None:
     with closing(opened(store)) as journal:
         entries = journal.read(whole=True)
@@ -65,6 +70,7 @@ def test_what_is_appended_is_read_back_equal(store: Store) -> None:
         assert journal.verify() == len(EVENTS)
 
 
+@EVERY
 def test_an_empty_one_is_empty(empty: Store) -> None:
     with closing(opened(empty)) as journal:
         assert journal.read() == []
@@ -72,6 +78,7 @@ def test_an_empty_one_is_empty(empty: Store) -> None:
         assert journal.verify() == 0
 
 
+@EVERY
 def test_a_look_that_another_follows_is_left_out_and_the_state_is_the_same(store: Store) -> None:
     with closing(opened(store)) as journal:
         assert [entry.n for entry in journal.read()] == [1, 2, 3, 4, 5, 8, 9, 10]
@@ -83,6 +90,7 @@ def test_a_look_that_another_follows_is_left_out_and_the_state_is_the_same(store
         assert fold(State(), journal.read()) == fold(State(), journal.read(whole=True))
 
 
+@EVERY
 def test_a_long_watch_is_left_out_but_for_its_end(empty: Store) -> None:
     looks = tuple(replace(LOOK, seconds=float(i)) for i in range(120))
     fill(empty, (*EVENTS[:5], *looks, EVENTS[8], *looks[:3]))
@@ -109,6 +117,7 @@ def test_what_json_cannot_hold_is_never_written(store: Store) -> None:
         assert journal.verify() == len(EVENTS)
 
 
+@EVERY
 def test_closing_twice_and_reading_after_is_harmless(store: Store) -> None:
     journal = opened(store)
     journal.close()
@@ -120,6 +129,7 @@ def test_closing_twice_and_reading_after_is_harmless(store: Store) -> None:
 # ---------------------------------------------------------------- append n, if it is not there yet
 
 
+@EVERY
 def test_of_two_connections_one_wins_a_number(store: Store) -> None:
     n = len(EVENTS) + 1
     with closing(opened(store)) as one, closing(opened(store)) as other:
@@ -130,6 +140,7 @@ def test_of_two_connections_one_wins_a_number(store: Store) -> None:
         assert one.verify() == n + 1
 
 
+@EVERY
 def test_of_two_that_append_the_very_same_one_wins(store: Store) -> None:
     n = len(EVENTS) + 1
     with closing(opened(store)) as one, closing(opened(store)) as other:
@@ -138,6 +149,7 @@ def test_of_two_that_append_the_very_same_one_wins(store: Store) -> None:
         assert not one.append(n, NOW, "here:1:1", Asked("pause"))
 
 
+@EVERY
 def test_a_number_before_its_time_is_refused(store: Store) -> None:
     with closing(opened(store)) as journal:
         with pytest.raises(JournalError, match=r"entry 11 is missing before 12; nothing was done"):

@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from commands import Call
 from servers import HOST, KEY, ORIGIN, Server, embedded
-from test_cli import CONFIG, Call, lbmigrate, one_line
+from test_cli import CONFIG, one_line
 
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.model import Held, RRset, Side
@@ -17,7 +18,6 @@ from lbmigrate.policy import Need, types
 from lbmigrate.spec import Bound, Dns, Stage, Tsig
 from lbmigrate.value import replace
 
-__all__ = ["lbmigrate"]
 WWW, DUAL = "www.lab.test.", "dual.lab.test."
 A = Side("external", ("192.0.2.10", "192.0.2.11", "2001:db8::11"))
 B = Side("external", ("198.51.100.7", "2001:db8:b::7"))

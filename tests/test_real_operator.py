@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from looking import Looking
 from migrations import NEEDS, WWW, Rig, Said, rig, until
 
 from lbmigrate.lab.process import environment
@@ -138,29 +138,22 @@ def test_somebody_who_resets_the_records_again_and_again_is_met_with_drift_each_
 # ---------------------------------------------------------------- what must never be shown
 
 
-class Processes:
+class Processes(Looking):
     """Every command line that any process had while it was watched."""
 
+    every = 0.03
+
     def __init__(self) -> None:
+        super().__init__()
         self.seen: set[bytes] = set()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "Processes":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(0.03):
-            for name in filter(str.isdigit, os.listdir("/proc")):
-                try:
-                    self.seen.add(Path(f"/proc/{name}/cmdline").read_bytes())
-                except OSError:
-                    continue  # it has ended since it was listed
+    def look(self) -> None:
+        """Once."""
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                self.seen.add(Path(f"/proc/{name}/cmdline").read_bytes())
+            except OSError:
+                continue  # it has ended since it was listed
 
 
 def test_the_secret_is_in_no_output_no_journal_no_file_of_b_and_no_command_line(tmp_path: Path) -> None:

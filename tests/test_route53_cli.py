@@ -1,18 +1,15 @@
 """Route 53 from the user's end: the config, `check`, `plan`, what is not there yet, and the ways back by hand."""
 
-import io
 import json
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commands import Done
 from route53s import WWW, A, B, alias, client, simple, weighted
 from test_route53 import KEYS, Lab, at
 
 from lbmigrate import config
-from lbmigrate.__main__ import main
 from lbmigrate.dns.route53.api import PACE
 from lbmigrate.errors import Usage
 from lbmigrate.fold import State
@@ -37,7 +34,7 @@ stages: [1, 25, 100]
 probe:
   - url: http://www.lab.test/
 """
-Said = tuple[int, str, str]
+Said = Done
 
 
 @pytest.fixture
@@ -51,24 +48,9 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def lbmigrate(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Said]:
+def lbmigrate(lab: Lab, lbmigrate: Callable[..., Said], tmp_path: Path) -> Callable[..., Said]:
     (tmp_path / "lbmigrate.yaml").write_text(text(lab))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    def call(*argv: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["lbmigrate", *argv])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return lbmigrate
 
 
 def text(lab: Lab) -> str:

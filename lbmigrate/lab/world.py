@@ -11,8 +11,9 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from lbmigrate.events import Entry, Event
+from lbmigrate.events import Entry, Event, Saw
 from lbmigrate.facts import describe
+from lbmigrate.journal import chain
 from lbmigrate.model import Held, Records, RRset
 from lbmigrate.value import value
 
@@ -58,14 +59,19 @@ class MemoryJournal:
         self._hook = hook
 
     def read(self, after: int = 0, whole: bool = False) -> list[Entry]:
-        """See Journal; nothing is left out."""
-        del whole
-        return self.entries[after:]
+        """See Journal."""
+        found = self.entries[after:]
+        if whole or len(found) < 2:
+            return found
+        looks = [*(isinstance(one.event, Saw) for one in found), False]
+        return [one for at, one in enumerate(found) if not (looks[at] and looks[at + 1])]
 
     def append(self, n: int, at: float, by: str, event: Event) -> bool:
         """See Journal."""
         self._hook("append")
-        if n != len(self.entries) + 1:
+        if n > len(self.entries) + 1:
+            raise chain.missing(n, "in memory")
+        if n <= len(self.entries):
             return False
         self.entries.append(Entry(n, at, by, event))
         self._hook("appended")
