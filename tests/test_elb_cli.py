@@ -1,9 +1,6 @@
 """Load balancers of AWS from the user's end: the config, what `check` says of them, and the policy that they need."""
 
-import io
 import json
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +9,6 @@ from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, tagged
 
 from lbmigrate import config, iam
-from lbmigrate.__main__ import main
 from lbmigrate.balancers.elbv2 import copying, marks
 from lbmigrate.errors import Usage
 from lbmigrate.lab.elb.judging import ELB
@@ -49,27 +45,12 @@ def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 @pytest.fixture
-def lbmigrate(
-    one: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Verb:
+def lbmigrate(one: Account, lbmigrate: Verb, tmp_path: Path) -> Verb:
     sides = [f"addresses: [{', '.join(each)}]" for each in (HERS, HIS)]
     text = CONFIG.replace("profile: ops", f'endpoint: "{one.endpoint}"')
     text = text.replace("name: a", f"name: a, {sides[0]}").replace("name: b", f"name: b, {sides[1]}")
     (tmp_path / "lbmigrate.yaml").write_text(text.replace("zone: lab.test", "zone: lab.test, zone_id: Z1"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    def call(*argv: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["lbmigrate", *argv])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return lbmigrate
 
 
 # ---------------------------------------------------------------- the config
