@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from urllib.parse import urlsplit
 
 from lbmigrate.model import FAMILIES
 
@@ -106,6 +105,8 @@ def _resolve(name: str, rtype: str) -> Found:
     try:
         asked = dns.resolver.Resolver(configure="LBMIGRATE_RESOLVER" not in os.environ)
         if given := os.environ.get("LBMIGRATE_RESOLVER"):
+            from urllib.parse import urlsplit
+
             where = urlsplit(f"//{given}")
             asked.nameservers, asked.port = [where.hostname or ""], where.port or 53
         answer = asked.resolve(name, rtype, lifetime=SECONDS, search=False, raise_on_no_answer=False)

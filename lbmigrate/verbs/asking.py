@@ -93,7 +93,7 @@ def rollback(
     if engine.state.active and not common.quiet:
         click.echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
     if engine.state.active and not no_wait:
-        with work.afterwards(common, url, known) as (engine, parts):
+        with work.afterwards(common, url, engine.state) as (engine, parts):
             work.judged(engine, engine.drive(parts, over))
     return said.result(common, engine, said.where(engine.state))
 
