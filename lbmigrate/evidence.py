@@ -119,6 +119,7 @@ class Process:
     def restore(self, state: ProcessState) -> None:
         self.sums = list(state.sums)
         self.units, self.starts, self.fresh = state.units, state.starts, state.fresh
+        self.left = share(self.units)
         self.mean = sum(self.sums) / len(self.sums)
 
     def state(self) -> ProcessState:
@@ -132,7 +133,8 @@ class Process:
             self.starts += 1
             return math.ldexp(first, 1 - self.starts)
         self.units += 1
-        return later * (share(self.units - 1) - share(self.units))
+        before, self.left = self.left, share(self.units)
+        return later * (before - self.left)
 
     def add(self, outcome: int) -> None:
         weight = self._weight()

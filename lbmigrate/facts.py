@@ -46,12 +46,12 @@ def _present(known: Same, ttls: Same) -> dict[Key, tuple[int, tuple[str, ...]]]:
 
 def lagging(s: State) -> tuple[str, ...]:
     """The authoritative servers that do not serve what the primary holds."""
-    return _lagging(Same(s.seen.clock), Same(present(s)))
+    return _lagging(Same(s.seen.clock), Same(s.known), Same(s.seen.ttls))
 
 
 @lru_cache(maxsize=4)
-def _lagging(clock: Same, present_: Same) -> tuple[str, ...]:
-    return behind(clock.thing, present_.thing)  # type: ignore[arg-type]
+def _lagging(clock: Same, known: Same, ttls: Same) -> tuple[str, ...]:
+    return behind(clock.thing, _present(known, ttls))  # type: ignore[arg-type]
 
 
 def why_behind(s: State) -> str:
@@ -61,7 +61,12 @@ def why_behind(s: State) -> str:
 
 
 def turned_at(s: State) -> float | None:
-    return caches_turned_at(s.seen.clock, present(s), s.soft.cache_margin)
+    return _turned_at(Same(s.seen.clock), Same(s.known), Same(s.seen.ttls), s.soft.cache_margin)
+
+
+@lru_cache(maxsize=4)
+def _turned_at(clock: Same, known: Same, ttls: Same, margin: float) -> float | None:
+    return caches_turned_at(clock.thing, _present(known, ttls), margin)  # type: ignore[arg-type]
 
 
 def turned(s: State) -> bool:

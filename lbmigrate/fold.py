@@ -128,7 +128,7 @@ class State:
     @property
     def proven(self) -> bool:
         """B was shown to answer as A does: from here on the gate judges it."""
-        return self.back is None and self.plan is not None and self.cursor > plans.place(self.steps, Prove())
+        return self.back is None and self.plan is not None and Prove() in self.steps[: self.cursor]
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:

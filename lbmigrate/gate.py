@@ -58,6 +58,7 @@ rate cannot be told apart here: call `stage()` then.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from lbmigrate.evidence import (
     ALARM_ROOF,
@@ -264,6 +265,7 @@ def _margins(spec: GateSpec, failing: int, slow: int) -> tuple[float, ...]:
     return (spec.margin,) * failing + (slow_margin(spec),) * slow
 
 
+@lru_cache(maxsize=64)
 def _fresh(spec: GateSpec, sizes: tuple[int, ...], slow: int, units: int = 0, starts: int = 0) -> GateState:
     """Channels without evidence, of whose alarm weight `units` and `starts` are spent."""
     promotion = ProcessState(nothing(promotion_table(spec.promote_margin)))
@@ -276,15 +278,14 @@ def _fresh(spec: GateSpec, sizes: tuple[int, ...], slow: int, units: int = 0, st
 
 def _adopted(spec: GateSpec, empty: GateState, state: GateState) -> tuple[ChannelState, ...]:
     """What of `state` still answers the questions of `spec`; spent weight stays spent in any case."""
-    units = max(channel.alarm.units for channel in state.channels)
-    starts = max(channel.alarm.starts for channel in state.channels)
-    fresh = _fresh(spec, empty.sizes, empty.slow, units, starts).channels
     same = (state.margin, state.sizes, state.slow) == (empty.margin, empty.sizes, empty.slow)
-    if not same or _widths(state.channels) != _widths(fresh):
-        return fresh
+    if not same or _widths(state.channels) != _widths(empty.channels):
+        units = max(channel.alarm.units for channel in state.channels)
+        starts = max(channel.alarm.starts for channel in state.channels)
+        return _fresh(spec, empty.sizes, empty.slow, units, starts).channels
     if state.promote_margin == spec.promote_margin:
         return state.channels
-    return tuple(replace(old, promotion=new.promotion) for old, new in zip(state.channels, fresh, strict=True))
+    return tuple(replace(old, promotion=new.promotion) for old, new in zip(state.channels, empty.channels, strict=True))
 
 
 def _widths(channels: tuple[ChannelState, ...]) -> list[tuple[int, int]]:

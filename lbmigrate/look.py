@@ -8,7 +8,7 @@ from lbmigrate.events import Saw, Search, SideSeen
 from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, odd_ttls, stopping, turned_at, undone
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
-from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
+from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, Served, SideName
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Soak, Write, questions, wanted
 from lbmigrate.settled import settled
@@ -44,11 +44,11 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
 
 def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake: Callable[[], bool]) -> State:
     """Poll the servers until the slice ends or the set of lagging ones changes."""
-    before = lagging(state)
+    before, last = lagging(state), dict[int, list[Served]]()
     longest = AWAITED if before else CALM
     pause = EAGER if before and state.at - (state.seen.lag_since or state.at) < CALM else longest
     while True:
-        polled = _polled(parts, state)
+        polled = _polled(parts, state, last)
         changed = polled is not state and lagging(polled) != before
         state = polled
         if changed or wake() or wait(pause):
@@ -56,12 +56,15 @@ def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake:
         pause = min(pause * 1.3, longest)
 
 
-def _polled(parts: Parts, state: State) -> State:
+def _polled(parts: Parts, state: State, last: dict[int, list[Served]]) -> State:
+    """After one more poll; `last`: what each zone's servers answered to the one before, which says nothing new."""
     assert state.plan is not None
     clock = state.seen.clock
     for index, zone in enumerate(parts.zones):
         answers = [one for types, names in questions(state.plan, index) for one in zone.served(names, types)]
-        clock = caches.note(clock, settled(state.known, answers), parts.clock.now())
+        if answers != last.get(index):
+            last[index] = answers
+            clock = caches.note(clock, settled(state.known, answers), parts.clock.now())
     return state if clock is state.seen.clock else replace(state, seen=replace(state.seen, clock=clock))
 
 
@@ -81,6 +84,7 @@ class Tally:
         late = [number for number, probe in enumerate(probes) if probe.slow]
         self._late = {number: (len(probes) + place, probes[number].slow) for place, number in enumerate(late)}
         self._parts, self._state, self._proven = parts, state, state.proven
+        self._judged, self._soaking = state.proven or bool(state.back), isinstance(state.step, Soak)
         self._gate = Gate(spec, [one.rate for one in probes], seen.gate, [probes[number].rate for number in late])
         self._fresh = seen.stage != state.stage
         if self._fresh:
@@ -96,35 +100,33 @@ class Tally:
         if isinstance(sample, ControlSeen):
             self._controls[not sample.ok] += 1
             return False
-        before = self._turned
-        self._side("a", sample.channel, sample.a)
-        self._side("b", sample.channel, sample.b)
+        turned = [self._side("a", sample.channel, sample.a), self._side("b", sample.channel, sample.b)]
         self._pair(sample.channel, not sample.a.ok, not sample.b.ok)
         if sample.channel in self._late:
             channel, slow = self._late[sample.channel]
             self._pair(channel, *(not one.ok or one.seconds > slow for one in (sample.a, sample.b)))
-        self._turned = self._turning()
-        return self._turned != before
+        before, self._turned = self._turned, self._turning()
+        return any(turned) or self._turned != before
 
     def _pair(self, channel: int, a_failed: bool, b_failed: bool) -> None:
         self._runs[channel].append("oabx"[a_failed + 2 * b_failed])
         if self._proven:
             self._gate.pair(channel, a_failed, b_failed)
 
-    def _side(self, name: SideName, channel: int, result: Result) -> None:
-        if name == "a" or self._proven or self._state.back:  # what B failed before it stood is no verdict on it
-            self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
-        self._counts[name]["ok" if result.ok else "failed"] += 1
-        self._counts[name]["own"] += result.answered
+    def _side(self, name: SideName, channel: int, result: Result) -> bool:
+        """Count a side's part of a pair; True where the verdict on it is another now."""
+        counts = self._counts[name]
+        counts["ok" if result.ok else "failed"] += 1
+        counts["own"] += result.answered
         if not result.ok:
             self._why[name] = result.why
+        if name == "b" and not self._judged:  # what B failed before it stood is no verdict on it
+            return False
+        return self._parts.rings[name][channel].add(self._parts.clock.now(), result.ok)
 
-    def _turning(self) -> tuple[object, ...]:
-        """What ends a slice when it changes."""
-        rings = self._parts.rings
-        verdicts = [ring.verdict() for name in SIDES for ring in rings[name]]
-        passed = isinstance(self._state.step, Soak) and self._gate.passed
-        return (*verdicts, self._gate.alarmed, passed)
+    def _turning(self) -> tuple[bool, bool]:
+        """What of the gate ends a slice when it changes."""
+        return self._proven and self._gate.alarmed, self._soaking and self._gate.passed
 
     def outcomes(self) -> tuple[str, ...]:
         """The slice's pairs, run-length coded per channel."""

@@ -28,23 +28,24 @@ class Ring:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, bool]] = deque(maxlen=self.SIZE)
         self._failed = 0
+        self._verdict: Literal["ok", "bad", "unknown"] = "unknown"
 
-    def add(self, at: float, ok: bool) -> None:
-        """Note one probe."""
-        if len(self._seen) == self.SIZE:
-            self._failed -= not self._seen[0][1]
-        self._seen.append((at, ok))
+    def add(self, at: float, ok: bool) -> bool:
+        """Note one probe; True where the verdict is another now: bad while at least half of a full ring failed."""
+        seen = self._seen
+        full = len(seen) == self.SIZE
+        if full:
+            self._failed -= not seen[0][1]
+        seen.append((at, ok))
         self._failed += not ok
+        if not full and len(seen) < self.SIZE:
+            return False
+        before, self._verdict = self._verdict, "bad" if 2 * self._failed >= self.SIZE else "ok"
+        return before != self._verdict
 
     def text(self, at: float) -> str:
         """As the journal has it: "1" ok, "0" failed, oldest first."""
         return "".join("1" if ok else "0" for when, ok in self._seen if at - when <= self.AGE)
-
-    def verdict(self) -> Literal["ok", "bad", "unknown"]:
-        """Bad while at least half of a full ring failed; unknown until it is full."""
-        if len(self._seen) < self.SIZE:
-            return "unknown"
-        return "bad" if 2 * self._failed >= self.SIZE else "ok"
 
 
 def _nowhere(_: Bound) -> Search:

@@ -24,6 +24,7 @@ def settled(known: Iterable[Held], served: Iterable[Served]) -> list[Served]:
     if not fences:
         return answers
     holds = {held.key: held for held in known}
+    ours = {at: _ours(one, holds[at[1:]]) for at, one in fences.items()}
     ttls: dict[tuple[str, str, str], int] = {}
     found = []
     for one in answers:
@@ -31,10 +32,10 @@ def settled(known: Iterable[Held], served: Iterable[Served]) -> list[Served]:
         if at not in fences or one.rtype not in (*DRAWN, *MARKS):
             found.append(one)
         elif one.rtype not in MARKS:
-            found.append(_value(one, holds[at[1:]], _ours(fences[at], holds[at[1:]])))
+            found.append(_value(one, holds[at[1:]], ours[at]))
             if not _beside(one, holds[at[1:]]):
                 ttls[at] = max(ttls.get(at, 0), one.ttl or 0)
-    records = [_record(one, holds[at[1:]], ttls.get(at, 0)) for at, one in fences.items()]
+    records = [_record(one, holds[at[1:]], ours[at], ttls.get(at, 0)) for at, one in fences.items()]
     return [*found, *records]
 
 
@@ -63,12 +64,12 @@ def _value(one: Served, held: Held, ours: bool) -> Served:
     return one
 
 
-def _record(fence: Served, held: Held, ttl: int) -> Served:
+def _record(fence: Served, held: Held, ours: bool, ttl: int) -> Served:
     """The record that a server has, by its fence; `ttl` is that of its answers."""
     kind = MARKS[fence.rtype]
     if fence.error:
         return replace(fence, rtype=kind)
-    if not _ours(fence, held):
+    if not ours:
         return replace(fence, rtype=kind, ttl=ttl, rdatas=(OTHER,))
     record = held.by_type.get(kind)
     return replace(fence, rtype=kind, ttl=ttl, rdatas=record.rdatas if record else ())

@@ -14,7 +14,7 @@ from simulation.story import story
 from lbmigrate.events import Began
 from lbmigrate.plan import Write
 
-MIGRATIONS = 6000  # `make soak` plays a million
+MIGRATIONS = 20_000  # `make soak` plays a million
 CHUNK = 250
 QUICK = 100  # of the first chunk, in `make check`
 MUTANTS = 3000  # seeds after which a mutation that broke nothing counts as unnoticed

@@ -41,7 +41,7 @@ class SimZone:
 
     def __init__(self, world: World, zone: str = "") -> None:
         self._world, self._zone = world, zone
-        self._last: dict[tuple[int, str, Sequence[str]], tuple[Held, list[Served]]] = {}
+        self._last: dict[tuple[tuple[str, ...], ...], tuple[object, list[Served]]] = {}
 
     def read(self, names: Sequence[str]) -> Records:
         """See model.Zone."""
@@ -86,36 +86,42 @@ class SimZone:
 
     def served(self, names: Sequence[str], rtypes: Sequence[str] = tuple(FAMILIES)) -> list[Served]:
         """See model.Zone."""
-        found, silent = [], self._world.silent(self._world.clock.now())
-        for index, lag in enumerate(self._world.lags):
-            for name in names:
-                if index in silent:
-                    found += [Served(f"ns{index}", name, rtype, None, None, "no answer") for rtype in rtypes]
-                else:
-                    found += self._served(index, self._world.serves(lag, name), rtypes)
+        w = self._world
+        silent = w.silent(w.clock.now())
+        now = [None if server in silent else w.serves(lag) for server, lag in enumerate(w.lags)]
+        last, found = self._last.get(asked := (tuple(names), tuple(rtypes)), (None, []))
+        if now != last:
+            found = [
+                one
+                for server, records in enumerate(now)
+                for name in names
+                for one in self._served(f"ns{server}", name, records[name] if records else None, rtypes)
+            ]
+            drawn = any(records and "LUA" in records[name].by_type for records in now for name in names)
+            if not drawn:  # what is drawn is another answer each time
+                self._last[asked] = now, found
         return found
 
-    def _served(self, index: int, held: Held, rtypes: Sequence[str]) -> list[Served]:
-        """One server's answers: made once for as long as it serves the same, but for what it draws."""
-        key = (index, held.name, rtypes)
-        if (last := self._last.get(key)) and last[0] is held:
-            return last[1]
+    def _served(self, server: str, name: str, held: Held | None, rtypes: Sequence[str]) -> list[Served]:
+        """One server's answers for one name; None: it is silent."""
+        if held is None:
+            return [Served(server, name, rtype, None, None, "no answer") for rtype in rtypes]
         answers = self._answers(held, rtypes)
-        found = [Served(f"ns{index}", held.name, rtype, *answers.get(rtype, (0, ()))) for rtype in rtypes]
-        if "LUA" not in held.by_type:
-            self._last[key] = (held, found)
-        return found
+        return [Served(server, name, rtype, *answers.get(rtype, (0, ()))) for rtype in rtypes]
 
     def _answers(self, held: Held, rtypes: Sequence[str]) -> dict[str, tuple[int, tuple[str, ...]]]:
         """TTL and records by type, as a server answers: of a LUA record one address, of a fence its TXT."""
         found = {r.rtype: (r.ttl, r.rdatas) for r in held.rrsets if r.rtype in rtypes}
         if record := held.by_type.get("LUA"):
-            for family, shares in filter(None, map(lua.read, record.rdatas)):
+            for family, shares in filter(None, map(_read, record.rdatas)):
                 drawn = self._world.random.choices([one for _, one in shares], [weight for weight, _ in shares])
                 found[family] = (record.ttl, tuple(drawn))
         if held.fence and "TXT" in rtypes:
             found["TXT"] = (FENCE_TTL, (_text(Same(held.fence)),))
         return found
+
+
+_read = lru_cache(maxsize=64)(lua.read)
 
 
 @lru_cache(maxsize=64)

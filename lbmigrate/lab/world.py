@@ -6,6 +6,7 @@ time passes when the engine watches or waits.
 
 import heapq
 import itertools
+import math
 import random
 from bisect import bisect_right
 from collections import Counter
@@ -131,6 +132,7 @@ class World:
         self.serials = Counter(dict.fromkeys(zones, 1))
         self.records = {held.name: held for held in originals}
         self.history: list[tuple[float, dict[str, Held]]] = [(START - 86400, dict(self.records))]
+        self._served: dict[float, tuple[int, float, dict[str, Held]]] = {}  # by lag: as of which change, until when
         self.sent: list[Message] = []
         self.broken: list[str] = []
         self.sick: dict[str, Moment] = {"a": _never, "b": _never}
@@ -206,11 +208,16 @@ class World:
 
     # ---- the secondaries
 
-    def serves(self, lag: float, name: str) -> Held:
+    def serves(self, lag: float) -> dict[str, Held]:
         """What a server serves now that fetches the zone `lag` seconds after each change, as it is then."""
-        now = self.clock.now()
-        fetched = next(at for at, _ in reversed(self.history) if at + lag <= now) + lag
-        return next(records[name] for at, records in reversed(self.history) if at <= fetched)
+        now, changes = self.clock.now(), len(self.history)
+        count, until, records = self._served.get(lag, (0, 0.0, self.records))
+        if count != changes or now >= until:
+            fetched = next(at for at, _ in reversed(self.history) if at + lag <= now) + lag
+            records = next(records for at, records in reversed(self.history) if at <= fetched)
+            until = min((at + lag for at, _ in self.history if at + lag > now), default=math.inf)
+            self._served[lag] = changes, until, records
+        return records
 
     def cacheable(self) -> Iterator[RRset]:
         """Every RRset that an honest cache may still hold: of any server, within its TTL."""
