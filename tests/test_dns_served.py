@@ -14,6 +14,7 @@ from servers import HOST, ORIGIN, ZONE, Server, named, secondary
 from taps import Fake
 
 from lbmigrate.dns import nameservers
+from lbmigrate.dns import server as servers_
 from lbmigrate.dns.nameservers import Directory, parse
 from lbmigrate.dns.records import name_of
 from lbmigrate.dns.rfc2136 import Rfc2136
@@ -236,9 +237,7 @@ def zone_of(**records: str) -> nameservers.Lookup:
 
 
 def test_by_default_the_zones_ns_those_in_the_zone_resolved_at_the_primary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        nameservers, "_getaddrinfo", lambda label, host, port: nameservers.Server(label, ((host, port),))
-    )
+    monkeypatch.setattr(nameservers, "_getaddrinfo", lambda label, host, port: servers_.Server(label, ((host, port),)))
     lookup = zone_of(at_NS="ns1.lab.test. ns2.lab.test. ns.example.", ns1_A="192.0.2.1", ns1_AAAA="2001:db8::1")
     assert {server.label: (server.addresses, server.error) for server in directory(lookup).all()} == {
         "ns.example.": ((("ns.example", 53),), ""),

@@ -1,12 +1,7 @@
 """The addresses behind a host name: asked for when due, kept while there are no new ones."""
 
-import socket
 import threading
-from collections.abc import Callable
 
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
 from lbmigrate import probe
@@ -139,57 +134,3 @@ def test_a_side_that_cannot_be_found_fails_its_probes_and_the_proof() -> None:
     assert running.wait(20.0)
     running.stop()
     assert all(isinstance(one, PairSeen) and not one.a.ok and NAME in one.b.why for one in seen)
-
-
-# ---------------------------------------------------------------- the resolver
-
-
-@pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[dns.message.Message], dns.message.Message]], None]:
-    """Answer one question by a function, at the resolver that the environment names."""
-
-    def start(reply: Callable[[dns.message.Message], dns.message.Message]) -> None:
-        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        server.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("LBMIGRATE_RESOLVER", f"127.0.0.1:{server.getsockname()[1]}")
-
-        def serve() -> None:
-            with server:
-                data, where = server.recvfrom(4096)
-                server.sendto(reply(dns.message.from_wire(data)).to_wire(), where)
-
-        threading.Thread(target=serve, daemon=True).start()
-
-    return start
-
-
-def test_the_resolver_of_the_environment_is_asked(
-    resolver: Callable[[Callable[[dns.message.Message], dns.message.Message]], None],
-) -> None:
-    def reply(question: dns.message.Message) -> dns.message.Message:
-        answer = dns.message.make_response(question, recursion_available=True)
-        answer.answer.append(dns.rrset.from_text(NAME, 17, "IN", "A", "192.0.2.2", "192.0.2.1"))
-        return answer
-
-    resolver(reply)
-    assert host._resolve(NAME, "A") == (("192.0.2.1", "192.0.2.2"), 17.0)
-
-
-def test_a_name_that_is_not_there_is_told(
-    resolver: Callable[[Callable[[dns.message.Message], dns.message.Message]], None],
-) -> None:
-    def reply(question: dns.message.Message) -> dns.message.Message:
-        answer = dns.message.make_response(question, recursion_available=True)
-        answer.set_rcode(dns.rcode.NXDOMAIN)
-        return answer
-
-    resolver(reply)
-    with pytest.raises(OSError, match="does not exist"):
-        host._resolve(NAME, "A")
-
-
-@pytest.mark.parametrize("given", ["", "resolver.example", "127.0.0.1:port"])
-def test_a_resolver_that_is_none_is_told(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LBMIGRATE_RESOLVER", given or "127.0.0.1:0x")
-    with pytest.raises(OSError, match=r"."):
-        host._resolve(NAME, "A")

@@ -9,25 +9,17 @@ from collections.abc import Callable
 import dns.name
 import dns.rrset
 
+from lbmigrate.dns.delegation import Delegated, Delegation
 from lbmigrate.dns.records import text_of
+from lbmigrate.dns.server import Server
 from lbmigrate.errors import Unreachable, Usage
 from lbmigrate.spec import Dns
-from lbmigrate.value import value
 
 REMEMBER = 60.0  # seconds; a list that never changed would keep asking a server that has been replaced
 SYSTEM_SECONDS = 2.0
 DNS_PORT = 53
 
 Lookup = Callable[[dns.name.Name, str], dns.rrset.RRset | None]
-
-
-@value
-class Server:
-    """One authoritative server: how it is called, and its addresses with ports, or why there are none."""
-
-    label: str
-    addresses: tuple[tuple[str, int], ...]
-    error: str = ""
 
 
 def parse(text: str) -> tuple[str, int]:
@@ -59,13 +51,40 @@ class Directory:
         self._zone = dns.name.from_text(entry.zone)
         self._known: tuple[Server, ...] = ()
         self._until = float("-inf")
+        self._delegation = Delegation(self._zone, clock)
 
     def all(self) -> tuple[Server, ...]:
         """Every server that must serve a change: `nameservers:`, else the zone's NS as the primary has them."""
         if self._clock() >= self._until:
             self._known = self._refreshed()
             self._until = self._clock() + REMEMBER
-        return self._known
+        return self._known if self._entry.nameservers else (*self._known, *self._beyond(self._delegation.known()))
+
+    def _beyond(self, found: Delegated) -> tuple[Server, ...]:
+        """The servers that the parent alone names, if it is the parent of this very zone."""
+        mine = {server.label for server in self._known}
+        if mine.isdisjoint(server.label for server in found.servers):
+            return ()
+        return tuple(server for server in found.servers if server.label not in mine)
+
+    def delegation(self) -> tuple[str, ...]:
+        """What is worth knowing of the zone's delegation, a line each. Waits for it. Raises Unreachable."""
+        if self._entry.nameservers:
+            return ()
+        found, mine = self._delegation.now(), self.all()
+        zone = text_of(self._zone)
+        if not found.servers:
+            return (f"{zone}: its delegation cannot be followed ({found.why}), so only the servers are waited for that"
+                    " its own NS names; all that resolvers may ask: nameservers:",)  # fmt: skip
+        beyond = [server.label for server in self._beyond(found)]
+        if beyond:
+            return (f"{zone}: {found.parent} delegates it to {', '.join(beyond)} too, which its own NS does not name;"
+                    " waited for like the others, so let them follow, or mend the delegation",)  # fmt: skip
+        if not {server.label for server in mine} & {server.label for server in found.servers}:
+            names = ", ".join(server.label for server in found.servers)
+            return (f"{zone}: {found.parent} delegates it to {names}, and its own NS names none of them: is this"
+                    " the zone that your clients ask? If it is an internal one, all is well",)  # fmt: skip
+        return ()
 
     def _refreshed(self) -> tuple[Server, ...]:
         try:

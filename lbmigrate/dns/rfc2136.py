@@ -244,7 +244,8 @@ class Rfc2136:
         missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
         rights = Rights(self._primary, self._zone, self._update_timeout, self._reader.refusal)
         allowed = (*rights.needed(records.held, self._lua), *rights.beyond(self._lua))
-        return (*missing, *allowed, *self._marks(records), *self._apart(records), *self._differing(records))
+        about = (*self._marks(records), *self._apart(records), *self._differing(records))
+        return (*missing, *allowed, *about, *self._servers.delegation())
 
     def _marks(self, records: Records) -> Iterator[str]:
         places = marks.places(self._zone, records.held)

@@ -15,8 +15,8 @@ import dns.rdtypes.ANY.SOA
 import dns.tsig
 
 from lbmigrate.dns import plain
-from lbmigrate.dns.nameservers import Server
 from lbmigrate.dns.reading import Question
+from lbmigrate.dns.server import Server
 from lbmigrate.model import Served
 from lbmigrate.value import value
 

@@ -1,17 +1,15 @@
 """The addresses of a side that only its host name leads to: asked for again when their TTL has passed.
 
 Answers that were had go on to be used while there are no new ones: a resolver that fails is no news of the side.
-LBMIGRATE_RESOLVER ("address", "address:port", "[IPv6]:port") is asked instead of the system's resolvers.
 """
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+from lbmigrate import resolver
 from lbmigrate.model import FAMILIES
 
-SECONDS = 2.0  # for one look-up
 LEAST = 1.0  # seconds between two look-ups of the same
 Found = tuple[tuple[str, ...], float]  # addresses, and their TTL in seconds
 
@@ -43,7 +41,7 @@ class Host:
     """One host name, which may become another. `look_up` raises OSError. Safe for several threads."""
 
     def __init__(self, name: str, families: Sequence[str], look_up: Callable[[str, str], Found] | None = None) -> None:
-        self._families, self._look_up = tuple(families), look_up or _resolve
+        self._families, self._look_up = tuple(families), look_up or resolver.ask
         self._lock = threading.Lock()
         self._become(name)
 
@@ -67,7 +65,7 @@ class Host:
         """What is known now; what is due is looked up meanwhile. Raises Unresolved. Never waits."""
         with self._lock:
             if monotonic() >= self._due.get(rtype, 0.0):
-                self._due[rtype] = monotonic() + SECONDS  # nobody else need ask
+                self._due[rtype] = monotonic() + resolver.SECONDS  # nobody else need ask
                 threading.Thread(target=self.refresh, args=(rtype,), name="host", daemon=True).start()
             return self._told(rtype)
 
@@ -77,7 +75,7 @@ class Host:
         raise Unresolved(self._why.get(rtype) or f"{self.name} is being resolved")
 
     def now(self, rtype: str) -> tuple[str, ...]:
-        """What the resolver says now, or was known before. Raises Unresolved. Waits for SECONDS at most."""
+        """What the resolver says now, or was known before. Raises Unresolved. Waits for resolver.SECONDS at most."""
         self.refresh(rtype)
         with self._lock:
             return self._told(rtype)
@@ -95,23 +93,3 @@ class Host:
                 self._due[rtype] = monotonic() + max(ttl, LEAST)
                 self._why[rtype] = why
                 self._known |= {rtype: found} if found else {}
-
-
-def _resolve(name: str, rtype: str) -> Found:
-    """Ask the resolvers. Raises OSError."""
-    import dns.exception
-    import dns.resolver
-
-    try:
-        asked = dns.resolver.Resolver(configure="LBMIGRATE_RESOLVER" not in os.environ)
-        if given := os.environ.get("LBMIGRATE_RESOLVER"):
-            from urllib.parse import urlsplit
-
-            where = urlsplit(f"//{given}")
-            asked.nameservers, asked.port = [where.hostname or ""], where.port or 53
-        answer = asked.resolve(name, rtype, lifetime=SECONDS, search=False, raise_on_no_answer=False)
-    except (dns.exception.DNSException, ValueError) as wrong:
-        raise OSError(str(wrong) or type(wrong).__name__) from wrong
-    return tuple(sorted(one.to_text() for one in answer.rrset or ())), float(
-        answer.rrset.ttl if answer.rrset else LEAST
-    )

@@ -218,7 +218,8 @@ class Route53:
             pass  # understood and allowed, and nothing to delete
         except Lost as lost:
             raise Denied(f"asking whether {zone.name} may be changed: {lost}; try again") from lost
-        return (*missing, *self._longer(names), *health.told(found), *self._unlike([one.held for one in found]))
+        unlike = self._unlike([one.held for one in found])
+        return (*missing, *self._longer(names), *health.told(found), *unlike, *self._servers.delegation())
 
     def _longer(self, given: Sequence[str]) -> list[str]:
         """The names for which the account has a longer zone of the same kind: that one is asked for them."""
