@@ -5,15 +5,19 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import dns.name
 import dns.rrset
 
-from lbmigrate.dns.delegation import Delegated, Delegation
 from lbmigrate.dns.records import text_of
 from lbmigrate.dns.server import Server
 from lbmigrate.errors import Unreachable, Usage
 from lbmigrate.spec import Dns
+
+if TYPE_CHECKING:
+    from lbmigrate.dns.delegation import Delegated, Delegation
 
 REMEMBER = 60.0  # seconds; a list that never changed would keep asking a server that has been replaced
 SYSTEM_SECONDS = 2.0
@@ -51,7 +55,6 @@ class Directory:
         self._zone = dns.name.from_text(entry.zone)
         self._known: tuple[Server, ...] = ()
         self._until = float("-inf")
-        self._delegation = Delegation(self._zone, clock)
 
     def all(self) -> tuple[Server, ...]:
         """Every server that must serve a change: `nameservers:`, else the zone's NS as the primary has them."""
@@ -60,7 +63,13 @@ class Directory:
             self._until = self._clock() + REMEMBER
         return self._known if self._entry.nameservers else (*self._known, *self._beyond(self._delegation.known()))
 
-    def _beyond(self, found: Delegated) -> tuple[Server, ...]:
+    @cached_property
+    def _delegation(self) -> "Delegation":
+        from lbmigrate.dns.delegation import Delegation  # here, because a rollback writes before it asks any server
+
+        return Delegation(self._zone, self._clock)
+
+    def _beyond(self, found: "Delegated") -> tuple[Server, ...]:
         """The servers that the parent alone names, if it is the parent of this very zone."""
         mine = {server.label for server in self._known}
         if mine.isdisjoint(server.label for server in found.servers):
