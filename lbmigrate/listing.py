@@ -5,7 +5,7 @@ from typing import Any
 
 from lbmigrate.discover import Beside, Found, names
 from lbmigrate.gather import Discovery, text
-from lbmigrate.render import safe
+from lbmigrate.words import safe
 
 HEAD = ("NAME", "TYPE", "ENDS AT A BY", "TO DO")
 

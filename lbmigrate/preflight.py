@@ -6,14 +6,15 @@ from functools import partial
 from typing import Literal
 
 from lbmigrate.assemble import planned, pointed, served, survey, target
+from lbmigrate.document import ttl_of
 from lbmigrate.errors import LbmigrateError, Refused
 from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Sample
 from lbmigrate.parts import Parts
 from lbmigrate.plan import attainable, names_in
-from lbmigrate.render import some, ttl_of, weights
 from lbmigrate.spec import Config
 from lbmigrate.value import value
+from lbmigrate.words import some, weights
 
 ACCEPTED = "its configuration is accepted by the software itself"  # what `Balancer.check` says of B
 PROVEN = {"elbv2": "its name is free, and so are its addresses; AWS judges the rest when it is made"}

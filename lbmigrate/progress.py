@@ -13,7 +13,8 @@ import click
 from lbmigrate.decide import SLICE
 from lbmigrate.events import Entry, Saw
 from lbmigrate.fold import State
-from lbmigrate.render import clock, entry_json, entry_text, safe, span
+from lbmigrate.render import entry_json, entry_text
+from lbmigrate.words import clock, safe, span
 
 AGAIN = 10.0  # seconds after which an unchanged wait is said again where there is no terminal
 SELDOM = 60.0  # and after which one is that nobody knows the end of, or that is far away

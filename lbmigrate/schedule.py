@@ -1,10 +1,11 @@
 """How long each step of a plan takes at least, and what undo costs there. Pure."""
 
+from lbmigrate.document import ttl_of
 from lbmigrate.gate import pairs_range
 from lbmigrate.plan import Drain, Plan, Soak, Stop, Turn, Write
-from lbmigrate.render import clock, runs, span, tell_step, ttl_of
 from lbmigrate.spec import Soft
 from lbmigrate.value import value
+from lbmigrate.words import clock, runs, span, tell_step
 
 
 @value

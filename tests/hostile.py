@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lbmigrate.errors import LbmigrateError
-from lbmigrate.render import safe
+from lbmigrate.words import safe
 
 COUNT = int(os.environ.get("LBMIGRATE_STRINGS", "1000"))  # through a cheap door; `make test` and `make soak` take more
 DEAR = COUNT // 20

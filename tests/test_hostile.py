@@ -21,6 +21,7 @@ from lbmigrate.__main__ import _misused
 from lbmigrate.cli import Common, cli
 from lbmigrate.config import hosts, values
 from lbmigrate.discover import Found
+from lbmigrate.document import document
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.events import Changed, Ended, Hold, TurnedBack
 from lbmigrate.gather import Discovery
@@ -31,6 +32,7 @@ from lbmigrate.probe import http
 from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
 from lbmigrate.verbs.said import fail
+from lbmigrate.words import safe
 
 door = Doors()
 
@@ -47,9 +49,9 @@ def test_the_strings_are_hostile() -> None:
 @door
 def what_a_terminal_is_shown() -> int:
     for text in strings(COUNT):
-        shown = render.safe(text)
+        shown = safe(text)
         assert shown.isprintable(), text
-        assert render.safe(shown) == shown
+        assert safe(shown) == shown
         assert http.printable(text).isprintable()
     return COUNT
 
@@ -65,7 +67,7 @@ def reasons_in_the_journal() -> int:
         shown = render.status_text(state)
         assert harmless(shown), text
         assert len(shown.splitlines()) == len(render.status_text(told(start, *calm)).splitlines())
-        assert json.dumps([render.document(state), *(render.entry_json(one, state) for one in entries(*said))])
+        assert json.dumps([document(state), *(render.entry_json(one, state) for one in entries(*said))])
     return DEAR
 
 

@@ -15,7 +15,8 @@ from lbmigrate.journal.sqlite import SqliteJournal
 ROOT = Path(__file__).parent.parent
 CORE = (
     "value", "errors", "model", "spec", "plan", "caches", "events", "evidence", "gate", "fold", "facts",
-    "decide", "schedule", "render", "fence", "undo", "difference", "lua", "settled", "discover", "rdata", "policy",
+    "decide", "schedule", "render", "document", "words", "fence", "undo", "difference", "lua", "settled", "discover",
+    "rdata", "policy",
     "size", "batches", "quotas", "weighted", "drawn",
     "schemes.__init__", "schemes.addresses", "schemes.draws", "schemes.srv", "schemes.swap",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from lbmigrate.decide import SLICE
 from lbmigrate.fold import Standing, State
 from lbmigrate.plan import Soak
 from lbmigrate.progress import Progress, told
-from lbmigrate.render import clock
+from lbmigrate.words import clock
 
 HELD = at(Soak(50), hold=Standing("a-bad", "A fails", NOW - 100, False), soft=soft(soak_limit=700.0))
 TOLD: list[tuple[State, float, str]] = [

@@ -15,6 +15,7 @@ from states import ME, NAME, NOW, PLAN, A, B, at, bound, clock, entries, held, k
 
 from lbmigrate import plan as plans
 from lbmigrate.dns.rfc2136 import Rfc2136
+from lbmigrate.document import document, each, following, ttl_of
 from lbmigrate.events import (
     FORMAT,
     Asked,
@@ -39,26 +40,12 @@ from lbmigrate.events import (
 from lbmigrate.fold import Flight, Standing, State, fold
 from lbmigrate.model import Applied, Records, Side
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Stop, Turn, Write
-from lbmigrate.render import (
-    document,
-    each,
-    entry_json,
-    entry_text,
-    following,
-    iso,
-    plan_text,
-    safe,
-    span,
-    status_text,
-    steps_text,
-    tell_step,
-    ttl_of,
-    weights,
-)
+from lbmigrate.render import entry_json, entry_text, plan_text, status_text, steps_text
 from lbmigrate.schedule import rows, schedule
 from lbmigrate.spec import Bound, Dns, Retire, Stage, Tsig
 from lbmigrate.undo import commands, leftovers
 from lbmigrate.value import replace
+from lbmigrate.words import iso, safe, span, tell_step, weights
 
 CLAIM, HALF, FULL, RELEASE = Write(0, "claim"), Write(0, "weight", 50), Write(0, "weight", 100), Write(0, "release")
 KEYS = {  # the contract's status document

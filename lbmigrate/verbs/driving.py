@@ -62,7 +62,7 @@ def _begin(
 def _hint(common: Common, parts: "Parts", chosen: "Config") -> None:
     """What a beginning should know of names that stay at A."""
     from lbmigrate.preflight import others
-    from lbmigrate.render import safe
+    from lbmigrate.words import safe
 
     for one in others(parts, chosen):
         if one.level == "hint" and not common.quiet:

@@ -32,7 +32,7 @@ def check(common: Common) -> int:
 def discover(common: Common, names: tuple[str, ...], section: bool, account: bool) -> int:
     """See the command line's help."""
     from lbmigrate import config, gather, listing
-    from lbmigrate.render import safe
+    from lbmigrate.words import safe
 
     seen = gather.discover(config.load(work.config_path(common)).bound, config.owners(names), account)
     for line in listing.remarks(seen):

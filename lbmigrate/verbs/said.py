@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def result(common: Common, engine: "Engine", message: str) -> int:
     """Say how it ended: one line, or in JSON a document with the status."""
-    from lbmigrate import render
+    from lbmigrate.document import document
 
     if common.output == "json":
-        doc = {"outcome": "ok", "code": 0, "message": message, "status": render.document(engine.state)}
+        doc = {"outcome": "ok", "code": 0, "message": message, "status": document(engine.state)}
         click.echo(json.dumps(doc))
     else:
         click.echo(message)
@@ -38,25 +38,26 @@ def say(common: Common, message: str) -> int:
 
 
 def where(s: State) -> str:
-    from lbmigrate import render
     from lbmigrate.decide import phase
+    from lbmigrate.document import following
 
     if not s.active:
         return f"{s.migration}: {s.outcome or 'no migration under way'}{f' ({s.outcome_why})' if s.outcome_why else ''}"
     stands = s.paused or (s.hold is not None and s.hold.for_good)  # then "next" names the operator's own words
     way = "" if stands else "; go on with: lbmigrate run"
-    return f"{s.migration}: {phase(s)} at {s.weight} %; next: {render.following(s)}{way}"
+    return f"{s.migration}: {phase(s)} at {s.weight} %; next: {following(s)}{way}"
 
 
 def going_back(s: State) -> str:
-    from lbmigrate import render
+    from lbmigrate.document import following
 
     way = "follow it: lbmigrate run, or look: lbmigrate status; when it is over begin anew: lbmigrate start"
-    return f"{s.migration}: a rollback is under way at {s.weight} %, next: {render.following(s)}; {way}"
+    return f"{s.migration}: a rollback is under way at {s.weight} %, next: {following(s)}; {way}"
 
 
 def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     from lbmigrate import render
+    from lbmigrate.document import each
     from lbmigrate.plan import attainable, digest
     from lbmigrate.schedule import rows, schedule
 
@@ -64,7 +65,7 @@ def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     can = attainable(plan.bound, plan.originals)
     if common.output == "json":
         steps = [{"step": d.step, "least_seconds": d.least, "most_seconds": d.most, "undo": d.undo} for d in due]
-        doc = {"plan": digest(plan), "attainable": list(can), "names": render.each(plan), "steps": steps}
+        doc = {"plan": digest(plan), "attainable": list(can), "names": each(plan), "steps": steps}
         click.echo(json.dumps(doc))
     else:
         click.echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
@@ -73,7 +74,7 @@ def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
 
 def warn(message: str) -> None:
     """A line of stderr for each line of what is to be known but stops nothing."""
-    from lbmigrate.render import safe
+    from lbmigrate.words import safe
 
     click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in message.splitlines()), err=True)
 

@@ -17,6 +17,7 @@ LIVE = 2.5  # seconds of `status --live`: 20 probes at the default rate
 def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
     """See the command line's help."""
     from lbmigrate import render
+    from lbmigrate.document import document
 
     if live:
         _look_once(common)
@@ -28,7 +29,7 @@ def status(common: Common, live: bool, exit_code: bool, undo: bool) -> int:
         click.echo(json.dumps({"undo": undo_text}) if common.output == "json" else undo_text)
         return 0
     if common.output == "json":
-        click.echo(json.dumps(render.document(state, time.time())))
+        click.echo(json.dumps(document(state, time.time())))
     else:
         click.echo(render.status_text(state, time.time()))
     return _exit_code(state) if exit_code else 0
@@ -52,6 +53,7 @@ def _exit_code(s: State) -> int:
 def history(common: Common, verify: bool) -> int:
     """See the command line's help."""
     from lbmigrate import config, render
+    from lbmigrate.words import iso, safe
 
     name, url = config.light(work.config_path(common))
     with closing(connect(url, name)) as journal:
@@ -64,5 +66,5 @@ def history(common: Common, verify: bool) -> int:
         if common.output == "json":
             click.echo(json.dumps(render.entry_json(entry, state)))
         elif text := render.entry_text(entry, state):
-            click.echo(f"{entry.n:5} {render.iso(entry.at)} {render.safe(entry.by):24} {text}")
+            click.echo(f"{entry.n:5} {iso(entry.at)} {safe(entry.by):24} {text}")
     return 0
