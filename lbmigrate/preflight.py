@@ -9,7 +9,7 @@ from lbmigrate.assemble import planned, pointed, served, survey, target
 from lbmigrate.document import ttl_of
 from lbmigrate.errors import LbmigrateError, Refused
 from lbmigrate.fold import State
-from lbmigrate.model import ControlSeen, PairSeen, Sample
+from lbmigrate.model import ControlSeen, PairSeen, Probe, Sample
 from lbmigrate.parts import Parts
 from lbmigrate.plan import attainable, names_in
 from lbmigrate.spec import Config
@@ -18,6 +18,7 @@ from lbmigrate.words import some, weights
 
 ACCEPTED = "its configuration is accepted by the software itself"  # what `Balancer.check` says of B
 PROVEN = {"elbv2": "its name is free, and so are its addresses; AWS judges the rest when it is made"}
+LATE = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds that may be worth a `slow`
 PROBING = 2.5  # seconds of probing A, B (which may not exist yet) and the controls
 
 
@@ -109,20 +110,33 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
     return [*found, Finding("ok", f"B ({config.bound.b.driver}): {PROVEN.get(config.bound.b.driver, ACCEPTED)}")]
 
 
+def _late(probe: Probe, took: list[float]) -> str:
+    """What A's own answers, in seconds, say of the probe's `slow`."""
+    late = sum(0 < probe.slow < one for one in took)
+    if late:
+        return f"A was {late} times later than `slow`: raise it, or stages take long"
+    if probe.slow or not took:
+        return ""
+    enough = [one for one in LATE if 5 * max(took) <= one < probe.timeout]
+    return (
+        f"a B that answers later is not turned back: A's latest of {len(took)} answers took {max(took) * 1000:.0f} ms,"
+        f" so give the probe slow: {enough[0] * 1000:.0f}ms or so"
+    ) if enough else ""  # fmt: skip
+
+
 def _probes(parts: Parts, config: Config) -> list[Finding]:
     failures: dict[str, str] = {}
-    late: dict[str, int] = {}
+    took: dict[Probe, list[float]] = {probe: [] for probe in config.soft.probes}
     seen = {"a": 0}
 
     def sample(one: Sample) -> bool:
         match one:
             case PairSeen():
                 seen["a"] += 1
-                probe = config.soft.probes[parts.channels[one.channel].probe]
-                if not one.a.ok:
+                if one.a.ok:
+                    took[config.soft.probes[parts.channels[one.channel].probe]].append(one.a.seconds)
+                else:
                     failures["A"] = one.a.why
-                elif 0 < probe.slow < one.a.seconds:
-                    late[probe.url] = late.get(probe.url, 0) + 1
             case ControlSeen():
                 if not one.ok:
                     failures[one.url] = one.why
@@ -137,6 +151,5 @@ def _probes(parts: Parts, config: Config) -> list[Finding]:
     if not config.soft.controls:
         found.append(Finding("hint", "no controls: name a site there, so that a blind prober is not taken for a bad B"))
     seldom = [probe.url for probe in config.soft.probes if probe.rate < 2]
-    for url, count in late.items():
-        found.append(Finding("hint", f"{url}: A was {count} times later than `slow`: raise it, or stages take long"))
+    found += [Finding("hint", f"{probe.url}: {told}") for probe, each in took.items() if (told := _late(probe, each))]
     return found + [Finding("hint", f"{url}: under 2 pairs a second there is never a verdict") for url in seldom]

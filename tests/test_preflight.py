@@ -11,7 +11,7 @@ from lbmigrate.assemble import target
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.lab.virtual import Faults, World, parts
 from lbmigrate.model import PairSeen, Probe, Result, Sample, Side
-from lbmigrate.preflight import Finding, _probes
+from lbmigrate.preflight import Finding, _late, _probes
 from lbmigrate.spec import Bound, Config, Dns, Stage, Tsig
 
 HOSTS = "\nlb-b A 192.0.2.20\nlb-b AAAA 2001:db8::20\nlb-c A 192.0.2.20\n"
@@ -72,3 +72,21 @@ def test_an_a_that_is_late_by_the_configs_own_word_is_told(slow: float, hints: i
     config = Config("", PLAN.bound, soft(probes=(Probe(url, slow=slow),), controls=("http://c.test/",)), "")
     told = Finding("hint", f"{url}: A was 2 times later than `slow`: raise it, or stages take long")
     assert _probes(made, config) == [Finding("ok", "A answered 3 probes as expected"), *[told] * hints]
+
+
+@pytest.mark.parametrize(
+    ("probe", "took", "told"),
+    [
+        (Probe("u"), [0.002, 0.0201], "A's latest of 2 answers took 20 ms, so give the probe slow: 200ms or so"),
+        (Probe("u"), [0.02], "slow: 100ms"),
+        (Probe("u"), [0.3], ""),
+        (Probe("u", timeout=3.0), [0.3], "slow: 2000ms"),
+        (Probe("u", slow=0.5), [0.02], ""),
+        (Probe("u", slow=0.5), [0.6, 0.1], "A was 1 times later than `slow`"),
+        (Probe("u"), [], ""),
+    ],
+)
+def test_what_as_answers_say_of_slow(probe: Probe, took: list[float], told: str) -> None:
+    said = _late(probe, took)
+    assert told in said
+    assert bool(said) is bool(told)
