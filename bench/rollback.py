@@ -28,7 +28,6 @@ from table import Row, text, told
 
 from lbmigrate.errors import Failed
 from lbmigrate.lab.ground import ORIGIN, Ground
-from lbmigrate.lab.process import environment
 from lbmigrate.lab.scenario import Bounds, Expect, Scenario
 
 RUNS = 40
@@ -92,11 +91,12 @@ class Halfway:
 
     def gives(self, *words: str) -> float:
         """Give a command; the moment of its start. Raises Failed."""
-        argv = [self._installed.program("lbmigrate"), "-q", "-c", str(self.ground.config), *words]
         began = time.time()
-        done = subprocess.run(argv, env=environment(), check=False, timeout=SECONDS, capture_output=True, text=True)
-        if done.returncode:
-            raise Failed(f"lbmigrate {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
+        try:
+            self._installed.run("lbmigrate", ("-q", "-c", str(self.ground.config), *words))
+        except subprocess.CalledProcessError as wrong:
+            said = str(wrong.stderr).strip()[-300:]
+            raise Failed(f"lbmigrate {' '.join(words)}: exit {wrong.returncode}: {said}") from wrong
         return began
 
     def back(self, began: float) -> list[float]:

@@ -78,15 +78,15 @@ class Installed:
         path.write_text(SCRIPT.format(python=self._bin / "python", module=module))
         path.chmod(0o755)
 
-    def program(self, name: str) -> str:
-        """Where `hello` or `lbmigrate` stands."""
-        return str(self._bin / name)
-
     def seconds(self, program: str, words: Sequence[str]) -> float:
         """One run, from its start to its end. Raises CalledProcessError when it fails."""
         began = time.perf_counter()
-        self._run([self.program(program), *words])
+        self.run(program, words)
         return time.perf_counter() - began
+
+    def run(self, program: str, words: Sequence[str]) -> None:
+        """One run of `hello` or `lbmigrate`. Raises CalledProcessError when it fails."""
+        self._run([str(self._bin / program), *words])
 
     def modules(self, words: Sequence[str]) -> list[str]:
         """The modules that a run of lbmigrate has imported by its end."""
