@@ -17,6 +17,7 @@ from lbmigrate.events import (
     Configured,
     Entry,
     Event,
+    Hold,
     Left,
     Opened,
     Started,
@@ -124,6 +125,7 @@ class Engine:
             if until is None and (wrong := on_hold(s)):
                 raise wrong
             if until is not None and self._clock.now() >= until:
+                self._hold()
                 return None
             if self.busy():
                 self._waiting(s, s.at + SLICE, "what another process is at work on")
@@ -132,6 +134,12 @@ class Engine:
                 self.append(Took(self._me))
             elif (end := self.turn(parts, until)) is not None:
                 return end
+
+    def _hold(self) -> None:
+        """Note the hold that the last look calls for, though time is up: whoever gave the time is told of it."""
+        match decide(self.state):
+            case Note(Hold() as hold) if self.state.worker == self._me:
+                self.append(hold)
 
     def turn(self, parts: Parts, until: float | None = None) -> End | None:
         """Once round: decide on what is known, and do that."""

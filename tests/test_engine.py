@@ -38,7 +38,7 @@ from lbmigrate.events import (
 from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.virtual import START, Crash, Faults, worker
-from lbmigrate.model import Applied, Held, Outcome, Records, Served, Then
+from lbmigrate.model import Applied, Held, Outcome, Records, RRset, Served, Then
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.value import replace
@@ -317,6 +317,18 @@ def test_a_hold_for_good_ends_a_blocking_verb_and_not_a_slice() -> None:
     assert one.append(Hold("drift", "somebody else", True))
     with pytest.raises(Drifted, match="somebody else"):
         one.drive(held, over)
+
+
+def test_what_the_last_look_of_a_slice_brings_up_holds_within_it() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, lambda s: isinstance(s.step, Soak))
+    stranger = Held(NAME, (RRset(NAME, "A", 60, ("192.0.2.99",)),))
+    now = run.world.clock.now()
+    run.world.clock.at(now + 4.0, lambda: run.world.records.update({NAME: stranger}))
+    assert one.drive(held, over, until=now + 5.0) is None
+    assert one.state.hold is not None
+    assert (one.state.hold.cause, one.state.hold.for_good) == ("drift", True)
 
 
 def test_a_refused_write_ends_with_its_reason_and_the_next_command_tries_again(

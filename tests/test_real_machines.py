@@ -21,7 +21,7 @@ from taps import Tap, is_update
 from wires import Wire
 
 from lbmigrate.events import Began, Ended
-from lbmigrate.journal import connect
+from lbmigrate.journal import connect, patience
 from lbmigrate.lab.process import environment
 from lbmigrate.plan import Write
 
@@ -39,7 +39,7 @@ import socket
 socket.gethostname = lambda: {!r}
 from lbmigrate import __main__
 from lbmigrate.journal import patience
-patience.SECONDS = 1.0
+patience.SECONDS = {}
 __main__.main()
 """
 
@@ -49,6 +49,7 @@ class Machine:
 
     def __init__(self, name: str, one: Rig, store: Shared) -> None:
         self.name, self._rig = name, one
+        self.patience = patience.SECONDS  # less where the journal is known to be lost
         self.wire = Wire(store.server.port)
         self._config = one.directory / f"{name}.yaml"
         self._url = store.by(self.wire.port)
@@ -60,7 +61,7 @@ class Machine:
 
     def begin(self, *words: str) -> Under:
         """Start a command on this machine."""
-        argv = (sys.executable, "-c", PROGRAM.format(self.name), "-c", str(self._config), *words)
+        argv = (sys.executable, "-c", PROGRAM.format(self.name, self.patience), "-c", str(self._config), *words)
         return self._rig.under(argv, {**environment(), **os.environ})
 
     def give(self, *words: str) -> Said:
@@ -198,6 +199,7 @@ def test_one_is_cut_off_from_the_journal_in_mid_effect(postgres_server: object, 
         web2.write()
         web1.ok("start")
         held = Held(tap)
+        web1.patience = 3.0
         shift = web1.begin("shift", "--weight", "100")
         until(held.there.is_set, "the message of 100")
         web1.wire.cut()
@@ -223,6 +225,7 @@ def test_without_the_journal_nothing_is_written_but_a_rollback_from_dns(
         web1.ok("start")
         at_50 = one.ground.zone()
         web1.wire.cut()
+        web1.patience = 1.0
         said = [
             web1.give(*words.split()) for words in ("shift --weight 100", "run", "tick", "status", "rollback --yes")
         ]
@@ -232,6 +235,7 @@ def test_without_the_journal_nothing_is_written_but_a_rollback_from_dns(
         web1.ok("rollback", "--from-dns", "--yes")
         assert one.records() == before
         web1.wire.mend()
+        web1.patience = patience.SECONDS
         said.append(web1.ok("tick", "--for", "20s"))
         assert web1.status()["phase"] == "rolled-back"
         shown = "".join(one.out + one.err for one in said)
