@@ -85,7 +85,7 @@ def test_both_balancers_die_and_the_weight_stays(tmp_path: Path) -> None:
 def test_a_backend_broken_behind_both_is_a_shared_cause(tmp_path: Path) -> None:
     with rig(tmp_path, soak_limit="1s") as one:
         one.at_50()
-        for app in one.ground.sides._apps:
+        for app in one.ground.sides._apps.each:
             app.stop()
         said = one.give("run")
         assert said.code == 4

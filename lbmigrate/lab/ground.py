@@ -14,16 +14,16 @@ from lbmigrate.lab.backend import APPLICATION
 from lbmigrate.lab.clients import Plan
 from lbmigrate.lab.dns import DnsParts, start_dns
 from lbmigrate.lab.dnswatch import Summary, Watch
+from lbmigrate.lab.elb.parts import Balancers
 from lbmigrate.lab.operator import Tail, secret_file
 from lbmigrate.lab.process import Process, environment
 from lbmigrate.lab.route53 import parts as route53
 from lbmigrate.lab.scenario import Scenario
-from lbmigrate.lab.sides import CHECK, Place, Sides, place
+from lbmigrate.lab.sides import CHECK, HOSTS, Place, Sides, place
+from lbmigrate.lab.sides import ORIGIN as ORIGIN
 from lbmigrate.lab.transfer import transfer
 from lbmigrate.value import to_json
 
-ORIGIN = "lab.test"
-HOSTS = {"a": f"lb-a.{ORIGIN}", "b": f"lb-b.{ORIGIN}"}
 WARM_SECONDS = 30.0
 END_SECONDS = 15.0
 
@@ -47,6 +47,8 @@ def zone_text(scenario: Scenario, where: Place) -> str:
     ]
     if scenario.pointed:
         lines += [f"{HOSTS[side]}. 60 IN {rtype(one)} {one}" for side in "ab" for one in where.addresses(side)]
+    if scenario.hosted:
+        return "\n".join(lines) + "\n"
     moved = [f"{scenario.owner(name, ORIGIN)} IN {one}" for name in scenario.names for one in held(scenario, where)]
     return "\n".join([*lines, *moved]) + "\n"
 
@@ -66,7 +68,9 @@ def held(scenario: Scenario, where: Place) -> list[str]:
     return addresses
 
 
-def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, str], secret: Path) -> dict[str, Any]:
+def config(
+    scenario: Scenario, where: Place, dns: DnsParts, sides: dict[str, dict[str, Any]], secret: Path
+) -> dict[str, Any]:
     """lbmigrate.yaml (contract: Config), with the scenario's own keys in place of the laboratory's."""
     url = f"http://{scenario.names[0]}.{ORIGIN}:{where.port}{CHECK}"
     probe = {"url": url, "rate": 40, "timeout": "2s", "expect": {"status": 200, "body": "ok"}}
@@ -75,8 +79,8 @@ def config(scenario: Scenario, where: Place, dns: DnsParts, programs: dict[str, 
     return {
         "migration": "laboratory",
         "names": [scenario.owner(name, ORIGIN).rstrip(".") for name in scenario.names],
-        "a": {**_side(where, "a", programs["a"]), **({"hostname": HOSTS["a"]} if named else {})},
-        "b": {**_side(where, "b", programs["b"]), **({"hostname": HOSTS["b"]} if named else {})},
+        "a": {**sides["a"], **({"hostname": HOSTS["a"]} if named else {})},
+        "b": {**sides["b"], **({"hostname": HOSTS["b"]} if named else {})},
         "dns": [{**_zone(scenario, dns, secret), "nameservers": list(dns.nameservers)}],
         "stages": [100] if scenario.holds == "cname" else [50, 100],
         "soak": "5s",
@@ -100,16 +104,6 @@ def _zone(scenario: Scenario, dns: DnsParts, secret: Path) -> dict[str, Any]:
     return {**entry, "scheme": scenario.scheme}
 
 
-def _side(where: Place, side: str, program: str) -> dict[str, Any]:
-    return {
-        "driver": "haproxy",
-        "addresses": list(where.addresses(side)),
-        "config": str(where.config(side)),
-        "socket": str(where.socket(side)),
-        "run": {"process": {"binary": program}},
-    }
-
-
 class Ground:
     """Everything that runs while a scenario is played; `close` ends all of it."""
 
@@ -118,7 +112,7 @@ class Ground:
         self._scenario = scenario
         directory.mkdir(parents=True, exist_ok=True)
         self.place = place(scenario, directory)
-        self.sides = Sides(self.place, scenario, real)
+        self.both: Sides | Balancers = Balancers(self.place) if scenario.hosted else Sides(self.place, scenario, real)
         try:
             self._build(real)
         except BaseException:
@@ -126,19 +120,22 @@ class Ground:
             raise
 
     def _build(self, real: bool) -> None:
-        self._open.callback(self.sides.stop)
-        self.sides.start()
+        self._open.callback(self.both.stop)
+        self.both.start()
         text = zone_text(self._scenario, self.place)
         more = (self._scenario.secondary, self._scenario.lag, real, self._scenario.software, self._scenario.signed)
         self.dns = start_dns(real, self.place.directory / "dns", text, ORIGIN, *more)
         self._open.callback(self.dns.stop)
         secret = secret_file(self.place.directory / "tsig.key", self.dns.key.secret)
         self.config = self.place.directory / "lbmigrate.yaml"
-        settings = config(self._scenario, self.place, self.dns, self.sides.programs, secret)
+        settings = config(self._scenario, self.place, self.dns, self.both.entries(), secret)
         self.config.write_text(yaml.safe_dump(settings, sort_keys=False))
         self.settings = settings
-        self.environment = route53.CREDENTIALS if self.dns.api else {}
+        self.environment = {**(route53.CREDENTIALS if self.dns.api else {}), **self.both.environment}
         self.names = [self._scenario.owner(name, ORIGIN) for name in self._scenario.names]
+        if isinstance(self.both, Balancers):
+            self.both.told(self.dns.api)
+            route53.alias(self.dns.api, self.names, *self.both.located())
         self.watch = Watch(self.dns.nameservers, self.names, self.place.directory / "dnswatch.log")
         self._clients = self._population([f"{name}.{ORIGIN}." for name in self._scenario.names])
         self._open.callback(self._clients.stop)
@@ -163,6 +160,12 @@ class Ground:
         self.clients = Tail(log)
         argv = (sys.executable, "-m", "lbmigrate.lab.clients", "--plan", str(path))
         return Process(argv, log, environment())
+
+    @property
+    def sides(self) -> Sides:
+        """Both, where they are HAProxy."""
+        assert isinstance(self.both, Sides)
+        return self.both
 
     def begin(self) -> None:
         """Start the clients and the watch, and let the clients run for the scenario's `warm` seconds."""

@@ -17,7 +17,7 @@ from lbmigrate.errors import Failed, Usage
 from lbmigrate.gate import pairs_range
 from lbmigrate.lab import dnswatch
 from lbmigrate.lab import verdict as judge
-from lbmigrate.lab.ground import HOSTS, Ground
+from lbmigrate.lab.ground import Ground
 from lbmigrate.lab.operator import Given, Operator
 from lbmigrate.lab.scenario import Act, Command, Deed, Fails, Kill, Scenario
 from lbmigrate.lab.scenario_file import load
@@ -89,7 +89,8 @@ class _Play:
         self.engine: Given
         self.a_gone = 0.0
         self.listed: list[str] = []
-        self.b = Side("haproxy", ground.place.b, f"{HOSTS['b']}.")
+        self.a_host = ""
+        self.b = Side("haproxy", ground.place.b, ground.both.host("b"))
         self.lately: deque[float] = deque(maxlen=LUA_WINDOW)
 
     def play(self) -> Verdict:
@@ -97,6 +98,7 @@ class _Play:
         self.story.tell("lab", self._about())
         self.ground.begin()
         before, self.listed = self.ground.zone(), self.ground.listing()
+        self.a_host = self.ground.both.host("a")
         self._clients()
         self.story.zero()
         began = time.time()
@@ -157,13 +159,13 @@ class _Play:
     def _do(self, deed: Deed) -> None:
         match deed:
             case Fails(side, percent):
-                self.ground.sides.fails(side, percent)
+                self.ground.both.fails(side, percent)
                 self.story.tell("fault", f"{side.upper()} answers {percent} % of its requests with an error")
             case Kill("engine"):
                 self.engine.kill()
                 self.story.tell("fault", "kill -9 the engine")
             case Kill(side):
-                self.ground.sides.kill(side)
+                self.ground.both.kill(side)
                 self.story.tell("fault", f"kill -9 {side.upper()}")
             case Command(words) if words[0] == "run":
                 self.engine = self._give(words)
@@ -201,7 +203,7 @@ class _Play:
         self._clients()
         if not self.served or time.time() - self.served[-1][0] >= SERVED_SECONDS:
             self.served.append((time.time(), self._share()))
-        if not self.a_gone and not self.ground.sides.pid("a"):
+        if not self.a_gone and not self.ground.both.pid("a"):
             self.a_gone = time.time()
             self.story.tell("lab", "A's process has ended")
 
@@ -262,8 +264,8 @@ class _Play:
 
     def _judge(self, before: list[str], after: list[str], moments: float) -> Verdict:
         where, watch = self.ground.place, self.ground.end_watch()
-        hosts = [f"{HOSTS[side]}." for side in "ab"]
-        zone = judge.compare(before, after, self.ground.names, (*where.a, hosts[0]), (*where.b, hosts[1]))
+        b_host = [one for one in (self.ground.both.host("b"),) if one]
+        zone = judge.compare(before, after, self.ground.names, (*where.a, self.a_host), (*where.b, *b_host))
         code, status = self.engine.code(), self.operator.status()
         found = judge.checks(self.scenario.expect, code, status, self.summary, zone, self._sides())
         floors = self._floors()
@@ -285,7 +287,7 @@ class _Play:
         ]
 
     def _sides(self) -> dict[str, str]:
-        sides = self.ground.sides
+        sides = self.ground.both
         a = "running" if sides.pid("a") else "dead" if "a" in sides.killed else "retired"
         return {"a": a, "b": "running" if sides.pid("b") else "gone"}
 

@@ -12,7 +12,7 @@ from lbmigrate.config.text import show
 from lbmigrate.value import value
 
 SOFTWARE = ("named", "knotd", "pdns_server", "route53")
-Holds = Literal["addresses", "srv", "cname", "https"]
+Holds = Literal["addresses", "srv", "cname", "https", "alias"]
 SERVICE = "_http._tcp"
 VERBS = ("run", "tick", "start", "shift", "approve", "pause", "resume", "finish", "rollback", "abandon")
 
@@ -102,14 +102,16 @@ LIMIT = 170.0  # seconds, for the stages that a file has
 class Scenario:
     """One scenario file, checked.
 
-    `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the zone's own; `holds`: what stands
-    at the names; `software`, `signed`: the name servers', where real, and whether they sign; `config`: keys of
-    lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the engine is given up.
+    `balancers`: what both sides are; `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the
+    zone's own; `holds`: what stands at the names; `software`, `signed`: the name servers', where real, and whether they
+    sign; `config`: keys of lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the
+    engine is given up.
     """
 
     path: str
     title: str
     expect: Expect
+    balancers: Literal["haproxy", "elbv2"] = "haproxy"
     a: int = 1
     b: int = 1
     a6: int = 0
@@ -138,9 +140,11 @@ class Scenario:
             raise ValueError("dns: scheme lua needs software pdns_server: nothing else has LUA records")
         if self.scheme == "srv" and self.holds != "srv":
             raise ValueError("dns: scheme srv needs `holds: srv`: it weighs SRV records alone")
-        if self.software == "route53" and (self.scheme, self.holds) != ("auto", "addresses"):
+        if (self.balancers == "elbv2") != (self.holds == "alias") or (self.hosted and self.software != "route53"):
+            raise ValueError("sides: balancers of AWS (elbv2), `holds: alias` and software route53 go together")
+        if self.software == "route53" and (self.scheme, self.holds) not in (("auto", "addresses"), ("auto", "alias")):
             raise ValueError(
-                "dns: software route53 weighs names that hold addresses, by its own sets; leave scheme out"
+                "dns: software route53 weighs names that hold addresses or aliases, by its own sets; leave scheme out"
             )
         if self.runtime_only >= self.backends:
             raise ValueError("runtime_only must be smaller than the number of backends: A's file names at least one")
@@ -149,6 +153,11 @@ class Scenario:
     def drawn(self) -> bool:
         """Whether an answer holds one address, drawn by weight."""
         return self.scheme == "lua" or self.software == "route53"
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the sides are load balancers of AWS."""
+        return self.balancers == "elbv2"
 
     @property
     def pointed(self) -> bool:

@@ -99,6 +99,7 @@ SCENARIO = Map(
         "sides": Field(
             Map(
                 {
+                    "balancers": Field(Choice("haproxy", "elbv2"), "what both are; elbv2: of AWS"),
                     "a": Field(SIDE, "how many addresses A has"),
                     "b": Field(SIDE, "how many addresses B has"),
                     "b_dead_on_arrival": Field(BOOLEAN, "B's program ends as soon as it should serve"),
@@ -123,7 +124,9 @@ SCENARIO = Map(
                     "secondary": Field(BOOLEAN, "a secondary beside the primary"),
                     "lag": Field(DURATION, "how far the secondary is behind"),
                     "software": Field(Choice(*SOFTWARE), "the name servers' software, where they are real"),
-                    "holds": Field(Choice("addresses", "srv", "cname", "https"), "what stands at the names before"),
+                    "holds": Field(
+                        Choice("addresses", "srv", "cname", "https", "alias"), "what stands at the names before"
+                    ),
                     "scheme": Field(Choice("auto", "addresses", "lua", "srv", "names"), "how they are weighed"),
                     "signed": Field(BOOLEAN, "whether real name servers sign it (DNSSEC)"),
                 }
@@ -183,6 +186,7 @@ def _top(table: Table, sides: Table, backends: Table, dns: Table) -> dict[str, A
     return {
         **_addresses("a", sides.get("a")),
         **_addresses("b", sides.get("b")),
+        "balancers": sides.get("balancers"),
         "dead_on_arrival": sides.get("b_dead_on_arrival"),
         "backends": backends.get("count"),
         "runtime_only": backends.get("runtime_only"),

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lbmigrate.errors import Failed
 from lbmigrate.lab.fakehaproxy import install
@@ -23,6 +24,8 @@ from lbmigrate.lab.process import Process, environment, freeport
 from lbmigrate.lab.scenario import Scenario
 from lbmigrate.value import value
 
+ORIGIN = "lab.test"
+HOSTS = {"a": f"lb-a.{ORIGIN}", "b": f"lb-b.{ORIGIN}"}
 NETWORKS = {"a": 77, "b": 78, "backends": 76}
 CHECK = "/healthz"
 ASK_SECONDS = 2.0
@@ -142,6 +145,42 @@ def config(place: Place, known: int, real: bool) -> str:
     )
 
 
+def entry(where: Place, side: str, program: str) -> dict[str, Any]:
+    """One side as lbmigrate.yaml has it."""
+    return {
+        "driver": "haproxy",
+        "addresses": list(where.addresses(side)),
+        "config": str(where.config(side)),
+        "socket": str(where.socket(side)),
+        "run": {"process": {"binary": program}},
+    }
+
+
+class Apps:
+    """The backends."""
+
+    def __init__(self, place: Place) -> None:
+        self._directory = place.directory
+        self.each = [self._app(number, *at) for number, at in enumerate(place.backends, 1)]
+
+    def _app(self, number: int, host: str, port: int) -> Process:
+        listen = ("--listen", f"{host}:{port}", "--name", f"p{number}")
+        argv = (sys.executable, "-m", "lbmigrate.lab.backend", *listen)
+        return Process(argv, self._directory / f"backend-{number}.log", environment())
+
+    def start(self) -> None:
+        """All of them, at once. Raises Failed with the log's end."""
+        for app in self.each:
+            app.start()
+        for app in self.each:
+            app.wait(partial(_ready, app))
+
+    def stop(self) -> None:
+        """End them. May be repeated."""
+        for app in self.each:
+            app.stop()
+
+
 class Sides:
     """The backends and both balancers while a scenario is played."""
 
@@ -150,33 +189,34 @@ class Sides:
         self.programs = programs(scenario, place.directory, real)
         self._scenario = scenario
         self.killed: set[str] = set()
+        self.environment: dict[str, str] = {}
         self._a = Process((self.programs["a"], "-db", "-f", str(place.config("a"))), place.directory / "a.log")
-        self._apps = [self._app(number, *at) for number, at in enumerate(place.backends, 1)]
-
-    def _app(self, number: int, host: str, port: int) -> Process:
-        listen = ("--listen", f"{host}:{port}", "--name", f"p{number}")
-        argv = (sys.executable, "-m", "lbmigrate.lab.backend", *listen)
-        return Process(argv, self.place.directory / f"backend-{number}.log", environment())
+        self._apps = Apps(place)
 
     def start(self) -> None:
         """Backends, then A with all of them healthy. Raises Failed with the log's end."""
         for side in "ab":
             (self.place.directory / side).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for app in self._apps:
-            app.start()
-        for app in self._apps:
-            app.wait(partial(_ready, app))
-        known = len(self._apps) - self._scenario.runtime_only
+        self._apps.start()
+        known = len(self._apps.each) - self._scenario.runtime_only
         self.place.config("a").write_text(config(self.place, known, self.real))
         self._a.start()
         self._a.wait(lambda: self.answers("a") and self.pid("a") == self._named("a"))
-        for number in range(known + 1, len(self._apps) + 1):
+        for number in range(known + 1, len(self._apps.each) + 1):
             self._register(number, *self.place.backends[number - 1])
-        self._a.wait(lambda: self.ask("a", "show stat").count("L7OK") == len(self._apps))
+        self._a.wait(lambda: self.ask("a", "show stat").count("L7OK") == len(self._apps.each))
 
     def _register(self, number: int, host: str, port: int) -> None:
         self.ask("a", f"add server app/p{number} {host}:{port} check inter 500ms")
         self.ask("a", f"enable health app/p{number}; enable server app/p{number}")
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Both as lbmigrate.yaml has them."""
+        return {side: entry(self.place, side, self.programs[side]) for side in "ab"}
+
+    def host(self, side: str) -> str:
+        """The host that names point to, where they point to one."""
+        return f"{HOSTS[side]}."
 
     def ask(self, side: str, command: str) -> str:
         """One line to a side's Runtime API. Raises Failed."""
@@ -231,8 +271,8 @@ class Sides:
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
             _until(lambda: not self.answers("b"), "B to end after SIGTERM")
-        for one in (self._a, *self._apps):
-            one.stop()
+        self._a.stop()
+        self._apps.stop()
 
 
 def _ready(app: Process) -> bool:

@@ -22,7 +22,7 @@ from lbmigrate.lab import ground
 from lbmigrate.lab.dns import DnsParts
 from lbmigrate.lab.scenario import Act, Command, Deed, Fails, Kill, Scenario
 from lbmigrate.lab.scenario_file import load
-from lbmigrate.lab.sides import Place
+from lbmigrate.lab.sides import Place, entry
 from lbmigrate.lab.transfer import Key
 from lbmigrate.lab.virtual import START, Crash, Faults, MemoryJournal, World, parts, worker
 from lbmigrate.model import Held, RRset
@@ -81,7 +81,7 @@ def _config(scenario: Scenario) -> Config:
         secret = Path(folder) / "tsig.key"
         servers = ("192.0.2.53:53", "192.0.2.54:53")[: 1 + scenario.secondary]
         made = DnsParts(ground.ORIGIN, Key("laboratory", "hmac-sha256", ""), servers)
-        text = ground.config(scenario, where, made, {"a": "haproxy", "b": "haproxy"}, secret)
+        text = ground.config(scenario, where, made, {side: entry(where, side, "haproxy") for side in "ab"}, secret)
         file = Path(folder) / "lbmigrate.yaml"
         file.write_text(yaml.safe_dump(text))
         return config.load(file)

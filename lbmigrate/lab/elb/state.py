@@ -1,6 +1,7 @@
 """What one account holds, and how it comes about: balancers that are provisioned, targets that get healthy or drain."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +41,8 @@ class World:
     """An account. `calls`: every call that was answered, in order; `clock`: seconds.
 
     `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation. `counted`: by
-    balancer, metric and minute.
+    balancer, metric and minute. `sick`, `down`: targets that fail their checks, by id, and by address and port;
+    `serving`: the balancers that answer, None where there is nobody to say.
     """
 
     clock: Callable[[], float]
@@ -50,6 +52,8 @@ class World:
     delays: Delays = field(default_factory=Delays)
     faults: Faults = field(default_factory=Faults)
     sick: set[str] = field(default_factory=set)
+    down: set[tuple[str, int]] = field(default_factory=set)
+    serving: set[str] | None = None
     invocable: set[str] = field(default_factory=set)
     balancers: dict[str, Thing] = field(default_factory=dict)
     listeners: dict[str, Thing] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class World:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     guarded: dict[str, str] = field(default_factory=dict)
     counted: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     calls: list[str] = field(default_factory=list)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -83,8 +88,13 @@ class World:
 
     def seen(self, balancer: Thing) -> Thing:
         """A balancer as it is described now."""
-        state = "provisioning" if self.clock() < balancer["CreatedTime"] + self.delays.provision else "active"
+        served = self.serving is None or balancer["LoadBalancerArn"] in self.serving
+        state = "active" if served and self.made(balancer) else "provisioning"
         return {**shown(balancer), "State": {"Code": state}}
+
+    def made(self, balancer: Thing) -> bool:
+        """Whether the time that it takes to make it is over."""
+        return bool(self.clock() >= balancer["CreatedTime"] + self.delays.provision)
 
     def health(self, group: str) -> list[Thing]:
         """The targets of a group and how they are; those that have drained are forgotten."""
@@ -102,7 +112,7 @@ class World:
             return {"State": "unavailable", "Reason": "Target.HealthCheckDisabled"}
         if now < one["since"] + self.delays.healthy:
             return {"State": "initial", "Reason": "Elb.InitialHealthChecking"}
-        if one["target"]["Id"] in self.sick:
+        if one["target"]["Id"] in self.sick or (one["target"]["Id"], one["target"].get("Port")) in self.down:
             return {"State": "unhealthy", "Reason": "Target.FailedHealthChecks"}
         return {"State": "healthy"}
 

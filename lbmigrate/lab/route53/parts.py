@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from lbmigrate.errors import Failed
 from lbmigrate.lab import dnszone
 from lbmigrate.lab.process import Process, environment
 from lbmigrate.lab.route53 import sets
+from lbmigrate.lab.route53.answers import BALANCER_TTL
 from lbmigrate.lab.route53.world import KEY_ID
 
 ZONE_ID = "ZLABORATORY"
@@ -48,6 +49,18 @@ def fault(api: str, faults: Mapping[str, object]) -> None:
     _ask(api, "PUT", "/lab/faults", json.dumps(faults))
 
 
+def alias(api: str, names: Iterable[str], target: str, zone_id: str) -> None:
+    """Make each name an alias (A) to a load balancer. Raises Failed."""
+    root = ET.Element("ChangeResourceRecordSetsRequest", xmlns=sets.NAMESPACE)
+    changes = sets.put(sets.put(root, "ChangeBatch"), "Changes")
+    for name in names:
+        change = sets.put(changes, "Change")
+        sets.put(change, "Action", "CREATE")
+        held = {"HostedZoneId": zone_id, "DNSName": target, "EvaluateTargetHealth": True}
+        sets.write(change, sets.from_json({"Name": name, "Type": "A", "AliasTarget": held}))
+    _ask(api, "POST", f"/2013-04-01/hostedzone/{ZONE_ID}/rrset", ET.tostring(root, encoding="unicode"))
+
+
 def listing(api: str) -> list[str]:
     """Every record set as the API lists it, a line of XML each, in its order. Raises Failed."""
     found = ET.fromstring(_ask(api, "GET", f"/2013-04-01/hostedzone/{ZONE_ID}/rrset"))
@@ -56,9 +69,11 @@ def listing(api: str) -> list[str]:
 
 
 def zone(api: str) -> list[str]:
-    """The same as records, one sorted line each: "name ttl IN type rdata"."""
+    """The same as records, one sorted line each: "name ttl IN type rdata"; an alias as a CNAME."""
     found = [sets.read(ET.fromstring(line)) for line in listing(api)]
-    return sorted(f"{one.name} {one.ttl} IN {one.rtype} {value}" for one in found for value in one.values)
+    aliases = [f"{one.name} {BALANCER_TTL} IN CNAME {one.alias.name}" for one in found if one.alias]
+    plain = [f"{one.name} {one.ttl} IN {one.rtype} {value}" for one in found for value in one.values]
+    return sorted([*plain, *aliases])
 
 
 def _ask(api: str, method: str, path: str, body: str = "") -> str:

@@ -2,7 +2,8 @@
 
 `python -m lbmigrate.lab.route53.server --listen HOST:PORT --zones FILE`. FILE is JSON, records as the API's JSON form
 has them: {"zones": [{"name": …, "id": …, "private": …, "servers": ["HOST:PORT", …], "records": [{"Name": …}, …]}, …],
-"balancers": {NAME: [ADDRESS, …]}}. `PUT /lab/faults` takes fields of `Faults` as JSON.
+"balancers": {NAME: [ADDRESS, …]}}. `PUT /lab/faults` takes fields of `Faults` as JSON, `PUT
+/lab/balancers` other balancers.
 """
 
 import argparse
@@ -96,6 +97,9 @@ class Http(asyncio.Protocol):
         given = {name.lower(): text.strip() for name, _, text in (field.partition(":") for field in fields)}
         if target == "/lab/faults" and method == "PUT":
             reply = _faulted(self._world, body)
+        elif target == "/lab/balancers" and method == "PUT":
+            self._world.balancers = {name: tuple(found) for name, found in json.loads(body).items()}
+            reply = Reply(204, b"")
         else:
             asked = Request(method, target, given.get("authorization", ""), body, given.get("x-amz-security-token", ""))
             reply = api.answer(self._world, asked)

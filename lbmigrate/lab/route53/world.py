@@ -142,7 +142,7 @@ class World:
         self.calls: list[str] = []
         self._chance = chance or random.Random()
         self._tokens: dict[str, tuple[float, float]] = {}
-        self._built: dict[tuple[str, int, tuple[str, ...]], Zone] = {}
+        self._built: dict[tuple[object, ...], Zone] = {}
 
     # ------------------------------------------------------------ who may
 
@@ -300,7 +300,7 @@ class World:
         zone, now = self.zones[zone_id], self.clock()
         lag = self.faults.lag[server] if server < len(self.faults.lag) else 0.0
         there = [n for n, one in enumerate(zone.versions) if one.at + one.delay + (lag if n else 0.0) <= now]
-        key = (zone_id, there[-1], self.faults.unhealthy)
+        key = (zone_id, there[-1], self.faults.unhealthy, *self.balancers.items())
         if key not in self._built:
             origin = names.parse(zone.name)
             about = answers.About(zone_id, self.balancers, frozenset(self.faults.unhealthy))

@@ -1,0 +1,149 @@
+"""What the account's balancers do: every one that is active serves on loopback addresses, by the stand-in of HAProxy.
+
+A listener forwards to its groups' targets, by weight and with their health checks. One that would do something else
+(another action, rules, TLS) is not served at all: to leave out what a balancer is told would lie about it.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from lbmigrate.lab.elb import metrics
+from lbmigrate.lab.elb.state import Thing, World
+from lbmigrate.lab.fake_config import Conf, Proxy, Server
+from lbmigrate.lab.fake_proxy import Balancer
+
+PAUSE = 0.02  # seconds between two looks at the account
+INTERVAL = 0.5  # seconds between two health checks: what an account says (5 s at least) is long for a laboratory
+PLAIN = {"HTTP": "/", "TCP": ""}
+FAILED = "hrsp_5xx"
+
+
+class Served(NamedTuple):
+    """A balancer as it runs, and how much of what it did is counted."""
+
+    conf: Conf
+    balancer: Balancer
+    checks: asyncio.Task[None]
+    counted: dict[str, int]
+
+
+def conf_of(world: World, balancer: Thing, addresses: Sequence[str]) -> Conf:
+    """What a balancer's listeners come to."""
+    proxies: list[Proxy] = []
+    for listener in world.listeners.values():
+        if listener["LoadBalancerArn"] != balancer["LoadBalancerArn"] or not _plain(world, listener):
+            continue
+        name, (action,) = str(listener["Port"]), listener["DefaultActions"]
+        groups = action["ForwardConfig"]["TargetGroups"]
+        servers = [one for group in groups for one in _servers(world, group)]
+        path = world.groups[groups[0]["TargetGroupArn"]].get("HealthCheckPath", PLAIN[listener["Protocol"]])
+        binds = tuple((one, int(name)) for one in addresses)
+        proxies += [
+            Proxy(name, "frontend", len(proxies) + 2, binds, target=f"to {name}"),
+            Proxy(f"to {name}", "backend", len(proxies) + 3, uri=path, servers=tuple(servers)),
+        ]
+    return Conf(tuple(proxies))
+
+
+def _plain(world: World, listener: Thing) -> bool:
+    ruled = any(one["_listener"] == listener["ListenerArn"] for one in world.rules.values())
+    kinds = [one["Type"] for one in listener["DefaultActions"]]
+    return listener["Protocol"] in PLAIN and kinds == ["forward"] and not ruled
+
+
+def _servers(world: World, group: Thing) -> list[Server]:
+    arn = group["TargetGroupArn"]
+    held = [one["target"] for one in world.targets[arn].values() if one["left"] is None]
+    return [
+        Server(f"{one['Id']}:{one['Port']}", one["Id"], one["Port"], True, INTERVAL, weight=group["Weight"])
+        for one in held
+        if world.groups[arn]["TargetType"] == "ip"
+    ]
+
+
+class Plane:
+    """The balancers that run. `pool`: addresses for those that bring none of their own, in the order they are made.
+
+    `fails`: by name, the share of requests that a balancer answers with an error of its own.
+    """
+
+    def __init__(self, world: World, pool: Collection[Sequence[str]]) -> None:
+        self._world = world
+        self._pool = [tuple(one) for one in pool]
+        self._places: dict[str, tuple[str, ...]] = {}
+        self._served: dict[str, Served] = {}
+        self.fails: dict[str, float] = {}
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """The addresses of every balancer, by the absolute name that leads to it."""
+        with self._world.lock:
+            return {f"{one['DNSName'].lower()}.": self._place(one) for one in self._world.balancers.values()}
+
+    def _place(self, balancer: Thing) -> tuple[str, ...]:
+        given = [held for zone in balancer["AvailabilityZones"] for held in zone["LoadBalancerAddresses"]]
+        if given:
+            return tuple(held.get("IpAddress") or held["PrivateIPv4Address"] for held in given)
+        for gone in [one for one in self._places if one not in self._world.balancers]:
+            self._pool.insert(0, self._places.pop(gone))
+        arn = balancer["LoadBalancerArn"]
+        if arn not in self._places and self._pool:
+            self._places[arn] = self._pool.pop(0)
+        return self._places.get(arn, ())
+
+    async def run(self) -> None:
+        """Follow the account until cancelled."""
+        try:
+            while True:
+                await self._follow()
+                await asyncio.sleep(PAUSE)
+        finally:
+            for arn in tuple(self._served):
+                self._end(arn)
+
+    async def _follow(self) -> None:
+        with self._world.lock:
+            self._world.serving = set(self._served)
+            active = {arn: one for arn, one in self._world.balancers.items() if self._world.made(one)}
+            wanted = {arn: conf_of(self._world, one, self._place(one)) for arn, one in active.items()}
+            for arn, served in self._served.items():
+                self._count(arn, served)
+            self._world.down = {one for served in self._served.values() for one in _down(served.balancer)}
+        for arn in [arn for arn, one in self._served.items() if wanted.get(arn) != one.conf]:
+            self._end(arn)
+        for arn, conf in wanted.items():
+            if arn not in self._served:
+                await self._begin(arn, conf)
+            self._served[arn].balancer.fail = self.fails.get(active[arn]["LoadBalancerName"], 0.0)
+
+    async def _begin(self, arn: str, conf: Conf) -> None:
+        balancer = Balancer(conf)
+        await balancer.open()
+        self._served[arn] = Served(conf, balancer, asyncio.create_task(balancer.check()), {})
+
+    def _end(self, arn: str) -> None:
+        """Softly: what is under way finishes."""
+        served = self._served.pop(arn)
+        served.checks.cancel()
+        served.balancer.soft_stop()
+
+    def _count(self, arn: str, served: Served) -> None:
+        """What was done since the last look."""
+        fronts = served.balancer.fronts.values()
+        done = {
+            "requests": sum(one.count["req_tot"] - one.count["ereq"] for one in fronts),
+            "failed": sum(one.count[FAILED] for one in fronts),
+            "flows": sum(one.count["stot"] for one in fronts),
+        }
+        added = {key: number - served.counted.get(key, 0) for key, number in done.items()}
+        served.counted.update(done)
+        told = {"RequestCount": "requests", "HTTPCode_Target_5XX_Count": "failed"}
+        if arn in self._world.balancers and self._world.balancers[arn]["Type"] == "network":
+            told = {"NewFlowCount": "flows"}
+        for metric, key in told.items():
+            if added[key]:
+                metrics.count(self._world, arn, metric, added[key])
+
+
+def _down(balancer: Balancer) -> list[tuple[str, int]]:
+    return [(one.host, one.port) for pool in balancer.pools.values() for one in pool.servers.values() if not one.up]
