@@ -36,6 +36,19 @@ class Answer:
         return self.view, self.name, self.rtype
 
 
+@value
+class Alike:
+    """The answers of one server for names of which it serves the same: these by their places in the plan, in runs."""
+
+    server: str
+    rtype: str
+    ttl: int
+    rdatas: tuple[str, ...] | None
+    old_until: float
+    error: str
+    runs: tuple[tuple[int, int], ...]
+
+
 Clock = tuple[Answer, ...]  # in this order
 _order = attrgetter("server", "view", "name", "rtype")
 _server = attrgetter("server")
@@ -61,7 +74,7 @@ def note(clock: Clock, served: Iterable[Served], at: float) -> Clock:
     return clock if same else tuple(found)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _places(clock: Same) -> dict[tuple[str, str, str, str], int]:
     """Where each answer stands: most polls find the clock as it was."""
     answers: Clock = clock.thing  # type: ignore[assignment]
@@ -117,6 +130,54 @@ def _doubted(one: Answer, before: Sequence[RRset], at: float) -> Answer:
     longest = max(unseen, key=lambda r: r.ttl)
     until = max(one.old_until, at + longest.ttl)
     return replace(one, rdatas=longest.rdatas, ttl=max(one.ttl, longest.ttl), old_until=until)
+
+
+def packed(clock: Clock, places: Mapping[tuple[str, str], int]) -> tuple[tuple[Alike, ...], Clock]:
+    """The same in short, for the journal: answers that differ in their names alone as one, and the others.
+
+    `places`: where each name, with its view, stands in the plan.
+    """
+    groups: dict[tuple[object, ...], list[Answer]] = {}
+    for one in clock:
+        common = one.server, one.rtype, one.ttl, one.rdatas, one.old_until, one.error, (one.view, one.name) in places
+        groups.setdefault(common, []).append(one)
+    alike: list[Alike] = []
+    others: list[Answer] = []
+    for (*_, known), those in groups.items():
+        if not known or len(those) == 1:
+            others += those
+            continue
+        first, runs = those[0], _runs(sorted([places[one.view, one.name] for one in those]))
+        alike.append(Alike(first.server, first.rtype, first.ttl, first.rdatas, first.old_until, first.error, runs))
+    return tuple(alike), tuple(sorted(others, key=_order))
+
+
+def _runs(places: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending numbers as runs, each its first and its last."""
+    found: list[tuple[int, int]] = []
+    for place in places:
+        start = found.pop()[0] if found and found[-1][1] == place - 1 else place
+        found.append((start, place))
+    return tuple(found)
+
+
+def unpacked(alike: Iterable[Alike], others: Clock, names: Sequence[tuple[str, str]]) -> Clock:
+    """The clock that was packed; `names` with their views in the plan's order."""
+    found = list(others)
+    for one in alike:
+        mine = [key for first, last in one.runs for key in names[first : last + 1]]
+        fields = one.rtype, one.ttl, one.rdatas, one.old_until, one.error
+        found += [Answer(one.server, name, *fields, view) for view, name in mine]
+    return tuple(sorted(found, key=_order))
+
+
+def missing(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> dict[str, list[tuple[str, str]]]:
+    """By server that is behind the names, with their views, that it does not serve as `present` has them."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in clock:
+        if not _serves(one, present):
+            found.setdefault(one.server, []).append((one.view, one.name))
+    return found
 
 
 def behind(clock: Clock, present: Mapping[Key, tuple[int, tuple[str, ...]]]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ whoever is, until its goal is reached. Only the holder of the lease looks and ac
 import secrets
 from collections.abc import Callable
 
+from lbmigrate import caches
 from lbmigrate.decide import SLICE, Do, End, Note, Wait, decide, on_hold, permit
 from lbmigrate.effects import perform
 from lbmigrate.events import (
@@ -20,6 +21,7 @@ from lbmigrate.events import (
     Hold,
     Left,
     Opened,
+    Saw,
     Started,
     Took,
     Worker,
@@ -30,8 +32,9 @@ from lbmigrate.journal import Journal
 from lbmigrate.look import look
 from lbmigrate.model import Served
 from lbmigrate.parts import Clock, Parts
-from lbmigrate.plan import Plan, Write, digest
+from lbmigrate.plan import Plan, Write, digest, places
 from lbmigrate.spec import Soft
+from lbmigrate.value import replace
 
 Goal = Callable[[State], bool]
 LEAST = 0.05  # seconds of one slice: a wait that is all but over must not turn into hundreds of entries
@@ -183,7 +186,7 @@ class Engine:
         seq = self.state.seq
         saw = look(parts, self.state, max(end, now + LEAST), lambda: self._newer(seq))
         if self.state.by == worker_id(self._me):
-            self.append(saw)
+            self.append(_short(self.state, saw))
 
     def _newer(self, seq: int) -> bool:
         return bool(self._journal.read(seq))
@@ -192,6 +195,13 @@ class Engine:
         """Give the lease back."""
         while self.refresh().worker == self._me and not self.append(Left(self._me)):
             pass
+
+
+def _short(s: State, saw: Saw) -> Saw:
+    """The look as it is written down: thousands of names of which a server serves the same are a few words."""
+    assert s.plan is not None
+    alike, others = caches.packed(saw.after.clock, places(s.plan))
+    return replace(saw, alike=alike, after=replace(saw.after, clock=others))
 
 
 # ---------------------------------------------------------------- goals of the verbs

@@ -6,7 +6,7 @@ the sums are a cache that a replay can prove, so that a long journal folds by it
 
 from typing import Literal
 
-from lbmigrate.caches import Clock, Key
+from lbmigrate.caches import Alike, Clock, Key
 from lbmigrate.gate import GateState
 from lbmigrate.model import Endpoint, Held, Served
 from lbmigrate.plan import Plan, Step
@@ -187,13 +187,15 @@ class Seen:
 class Saw:
     """One slice of watching. `outcomes`: per channel, who failed in each pair (o, a, b, x both), run-length coded.
 
-    After them, for each channel whose probe has `slow`, who failed or was late.
+    After them, for each channel whose probe has `slow`, who failed or was late. `alike`: what is served of many names,
+    in short (`caches.packed`); the clock of `after` then holds the others.
     """
 
     seconds: float
     where: str
     outcomes: tuple[str, ...]
     after: Seen
+    alike: tuple[Alike, ...] = ()
 
 
 @value

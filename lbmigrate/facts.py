@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-from lbmigrate import lua
+from lbmigrate import caches, lua
 from lbmigrate.caches import Key, behind
 from lbmigrate.caches import turned_at as caches_turned_at
 from lbmigrate.events import SideSeen
@@ -37,7 +37,7 @@ def present(s: State) -> dict[Key, tuple[int, tuple[str, ...]]]:
     return _present(Same(s.known), Same(s.seen.ttls))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _present(known: Same, ttls: Same) -> dict[Key, tuple[int, tuple[str, ...]]]:
     odd = dict(ttls.thing)  # type: ignore[call-overload]
     keyed = [((*held.key, r.rtype), r) for held in known.thing for r in held.rrsets]  # type: ignore[attr-defined]
@@ -52,6 +52,16 @@ def lagging(s: State) -> tuple[str, ...]:
 @lru_cache(maxsize=4)
 def _lagging(clock: Same, known: Same, ttls: Same) -> tuple[str, ...]:
     return behind(clock.thing, _present(known, ttls))  # type: ignore[arg-type]
+
+
+def missing(s: State) -> dict[str, list[tuple[str, str]]]:
+    """By lagging server the names, with their views, that it does not serve as the primary holds them."""
+    return _missing(Same(s.seen.clock), Same(s.known), Same(s.seen.ttls))
+
+
+@lru_cache(maxsize=2)
+def _missing(clock: Same, known: Same, ttls: Same) -> dict[str, list[tuple[str, str]]]:
+    return caches.missing(clock.thing, _present(known, ttls))  # type: ignore[arg-type]
 
 
 def why_behind(s: State) -> str:

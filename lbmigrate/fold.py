@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from lbmigrate import plan as plans
-from lbmigrate.caches import Clock, Key, note, replaced
+from lbmigrate.caches import Clock, Key, note, replaced, unpacked
 from lbmigrate.events import (
     Asked,
     Began,
@@ -171,7 +171,7 @@ def _one(s: State, entry: Entry) -> State:
         case Asked():
             return _asked(s, entry, event)
         case Saw():
-            return replace(s, seen=event.after, looked=True)
+            return replace(s, seen=_seen(s, event), looked=True)
         case Passed(step, why):
             return _passed(s, entry, step, why)
         case TurnedBack():
@@ -211,6 +211,12 @@ def _inherited(before: Clock, served: tuple[Served, ...], at: float) -> Clock:
     """The clock of a new attempt: caches may still hold what the one before it showed (`rollback --keep-b`)."""
     asked = {(one.server, one.view, one.name, one.rtype) for one in served}
     return note(tuple(one for one in before if (one.server, *one.key) in asked), served, at)
+
+
+def _seen(s: State, saw: Saw) -> Seen:
+    if not saw.alike or s.plan is None:
+        return saw.after
+    return replace(saw.after, clock=unpacked(saw.alike, saw.after.clock, [held.key for held in s.plan.originals]))
 
 
 def _on_hold(s: State, entry: Entry, cause: str, why: str, for_good: bool) -> State:

@@ -1,22 +1,19 @@
 """One look at the world: a slice of probing, what every server serves, what the primary holds, both sides' counters."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
-from lbmigrate import caches
+from lbmigrate import caches, poll
 from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
 from lbmigrate.events import Saw, Search, SideSeen
 from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, odd_ttls, stopping, turned_at, undone
 from lbmigrate.fold import State
 from lbmigrate.gate import Gate
-from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, Served, SideName
+from lbmigrate.model import ControlSeen, Held, Look, Result, Sample, SideName
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Soak, Write, questions, wanted
-from lbmigrate.settled import settled
+from lbmigrate.plan import Plan, Soak, Write, wanted
 from lbmigrate.value import replace
 
-EAGER = 0.01  # seconds between two polls of the servers just after a write
-AWAITED = 0.25  # and at most while one lags: caches count from first sight, but servers limit answers a second
-CALM = 1.0  # and when nothing is awaited
 AGAIN = 10.0  # seconds between two searches of the zones while something is found there
 SELDOM = 300.0  # and while A is not idle anyway: a zone may be large
 Sent = tuple[float, float, int]  # our probes of a slice: its end, its seconds, their number
@@ -30,7 +27,7 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
     tally = Tally(parts, state)
     probing = parts.prober.start(max(0.0, until - parts.clock.now()), tally.sample)
     try:
-        state = _poll_until(parts, state, probing.wait, wake)
+        state = poll.watch(parts, state, probing.wait, wake)
     finally:
         seconds = probing.stop()
     seen = replace(state.seen, at=parts.clock.now(), **tally.sums(seconds))
@@ -40,32 +37,6 @@ def look(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> 
     seen = replace(seen, lag_since=lag, soaked=_soaked(state, seconds, seen.at), **_sides(parts, state, seconds))
     seen = replace(seen, search=_search(parts, replace(state, seen=seen, looked=True)))
     return Saw(seconds, state.by.partition(":")[0], tally.outcomes(), seen)
-
-
-def _poll_until(parts: Parts, state: State, wait: Callable[[float], bool], wake: Callable[[], bool]) -> State:
-    """Poll the servers until the slice ends or the set of lagging ones changes."""
-    before, last = lagging(state), dict[int, list[Served]]()
-    longest = AWAITED if before else CALM
-    pause = EAGER if before and state.at - (state.seen.lag_since or state.at) < CALM else longest
-    while True:
-        polled = _polled(parts, state, last)
-        changed = polled is not state and lagging(polled) != before
-        state = polled
-        if changed or wake() or wait(pause):
-            return state
-        pause = min(pause * 1.3, longest)
-
-
-def _polled(parts: Parts, state: State, last: dict[int, list[Served]]) -> State:
-    """After one more poll; `last`: what each zone's servers answered to the one before, which says nothing new."""
-    assert state.plan is not None
-    clock = state.seen.clock
-    for index, zone in enumerate(parts.zones):
-        answers = [one for types, names in questions(state.plan, index) for one in zone.served(names, types)]
-        if answers != last.get(index):
-            last[index] = answers
-            clock = caches.note(clock, settled(state.known, answers), parts.clock.now())
-    return state if clock is state.seen.clock else replace(state, seen=replace(state.seen, clock=clock))
 
 
 def _soaked(state: State, seconds: float, at: float) -> float:
@@ -181,14 +152,16 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     shows = None
     skew = state.seen.skew
     try:
-        for index in state.claimed:
-            records = parts.zones[state.plan.batches[index].zone].read(state.plan.batches[index].names)
+        for zone, batches in _claimed(state.plan, state.claimed):
+            records = parts.zones[zone].read([name for index in batches for name in state.plan.batches[index].names])
             if records.server_time is not None:
                 skew = records.server_time - parts.clock.now()
             drift += differences(state, records.held)
             ttls += odd_ttls(state, records.held)
             gone.append(undone(state, records.held))
-            shows = _shows(state, index, records.held) or shows
+            rest = iter(records.held)
+            for index in batches:
+                shows = _shows(state, index, tuple(islice(rest, len(state.plan.batches[index].names)))) or shows
     except (Drifted, Refused) as wrong:  # a stranger's TXT at the fence, an alias at a name of ours
         return {"drift": (str(wrong),)}
     except Usage:  # a secret that this process lacks says nothing about the zone
@@ -198,6 +171,14 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     every = bool(gone) and all(gone)
     read = {"gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": "", "shows": shows}
     return {"drift": () if every else tuple(drift), **read}
+
+
+def _claimed(plan: Plan, claimed: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """The claimed batches by their `dns:` entries: each is read at once."""
+    found: dict[int, list[int]] = {}
+    for index in claimed:
+        found.setdefault(plan.batches[index].zone, []).append(index)
+    return list(found.items())
 
 
 def _shows(state: State, batch: int, now: tuple[Held, ...]) -> tuple[int, tuple[Held, ...]] | None:

@@ -83,3 +83,4 @@ class Parts:
         self.search: Callable[[Bound], Search] = _nowhere
         self.follow: Callable[[Bound], None] = _nothing
         self.run = 0.0
+        self.polls = 0

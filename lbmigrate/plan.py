@@ -368,6 +368,11 @@ def updated(plan: Plan, held: tuple[Held, ...], now: Iterable[Held]) -> tuple[He
     return tuple(fresh)
 
 
+def places(plan: Plan) -> dict[tuple[str, str], int]:
+    """Where each name, with its view, stands in the plan's order."""
+    return _places(Same(plan.originals))
+
+
 @lru_cache(maxsize=4)
 def _places(originals: Same) -> dict[tuple[str, str], int]:
     """Where each name stands among the originals."""

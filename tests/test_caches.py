@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lbmigrate.caches import MIN_MARGIN, Answer, Clock, behind, note, replaced, turned_at
+from lbmigrate.caches import (
+    MIN_MARGIN,
+    Alike,
+    Answer,
+    Clock,
+    behind,
+    missing,
+    note,
+    packed,
+    replaced,
+    turned_at,
+    unpacked,
+)
 from lbmigrate.model import RRset, Served
 
 NAME = "www.example.com."
@@ -171,3 +183,44 @@ def test_what_was_written_of_a_name_that_no_server_was_asked_for_changes_nothing
     assert (
         replaced(clock, {("", f"{name}.example.", "A"): [RRset(NAME, "A", 60, NEW)] for name in "az"}, T + 20) == clock
     )
+
+
+def many(count: int, ttl: int = 60, server: str = "ns1") -> list[Answer]:
+    return [Answer(server, f"n{number}.", "A", ttl, NEW, T) for number in range(count)]
+
+
+def test_what_a_server_serves_of_many_names_is_a_few_words() -> None:
+    names = [("", f"n{number}.") for number in range(9)]
+    clock = tuple(many(9))
+    alike, others = packed(clock, {key: place for place, key in enumerate(names)})
+    assert (alike, others) == ((Alike("ns1", "A", 60, NEW, T, "", ((0, 8),)),), ())
+    assert unpacked(alike, others, names) == clock
+
+
+answers = st.builds(
+    Answer,
+    st.sampled_from(["ns1", "ns2"]),
+    st.sampled_from([f"n{number}." for number in range(6)]),
+    st.sampled_from(["A", "AAAA"]),
+    st.sampled_from([30, 60]),
+    st.sampled_from([OLD, NEW, None]),
+    st.sampled_from([0.0, T]),
+    st.sampled_from(["", "timeout"]),
+    st.sampled_from(["", "inside"]),
+)
+
+
+@given(st.lists(answers, unique_by=lambda one: (one.server, *one.key), max_size=30))
+def test_what_is_written_in_short_is_read_as_it_was(found: list[Answer]) -> None:
+    clock = tuple(sorted(found, key=lambda one: (one.server, *one.key)))
+    names = [(view, f"n{number}.") for number in (3, 0, 1, 5) for view in ("", "inside")]  # not all that is served
+    alike, others = packed(clock, {key: place for place, key in enumerate(names)})
+    assert unpacked(alike, others, names) == clock
+    assert all(len(names[first : last + 1]) > 1 or len(one.runs) > 1 for one in alike for first, last in one.runs)
+
+
+def test_what_is_missing_is_told_by_server() -> None:
+    clock = (*many(2), *many(2, ttl=300, server="ns2"))
+    there = {("", f"n{number}.", "A"): (60, NEW) for number in range(2)}
+    assert missing(clock, there) == {"ns2": [("", "n0."), ("", "n1.")]}
+    assert behind(clock, there) == ("ns2",)

@@ -15,6 +15,7 @@ from lbmigrate.facts import (
     idle,
     idle_at,
     lagging,
+    missing,
     odd_ttls,
     present,
     serve_limit,
@@ -59,7 +60,10 @@ def test_a_look_is_fresh_for_as_long_as_a_lease(age: float, is_fresh: bool) -> N
 def test_every_server_should_serve_what_the_primary_holds() -> None:
     assert present(at(Soak(50))) == {("", NAME, "A"): (60, ("192.0.2.10", "192.0.2.20"))}
     assert lagging(at(Soak(50))) == ()
-    assert lagging(at(Soak(50), look={"clock": clock(known_at(0))})) == ("ns1", "ns2")
+    assert missing(at(Soak(50))) == {}
+    before = at(Soak(50), look={"clock": clock(known_at(0))})
+    assert lagging(before) == ("ns1", "ns2")
+    assert missing(before) == {"ns1": [("", NAME)], "ns2": [("", NAME)]}
 
 
 def test_a_ttl_edited_by_hand_is_the_one_to_wait_for_not_a_server_that_lags() -> None:

@@ -25,7 +25,7 @@ from states import (
 )
 
 from lbmigrate import plan as plans
-from lbmigrate.caches import note
+from lbmigrate.caches import note, packed
 from lbmigrate.decide import Do, decide
 from lbmigrate.events import (
     FORMAT,
@@ -256,6 +256,15 @@ def test_an_edited_config_takes_effect_or_is_a_difference() -> None:
 
 def test_a_look_replaces_what_was_seen() -> None:
     assert told(BEGUN, Saw(5.0, "here", ("o25",), Seen(pairs=25))).seen == Seen(pairs=25)
+
+
+def test_a_look_that_is_written_in_short_is_the_same_look() -> None:
+    state = at(Soak(50))
+    assert state.plan is not None
+    alike, others = packed((*state.seen.clock, *state.seen.clock[:1]), plans.places(state.plan))
+    assert (len(alike), others) == (1, state.seen.clock[1:])
+    short = replace(state.seen, clock=others)
+    assert told(state, Saw(5.0, "here", (), short, alike)).seen.clock == (*state.seen.clock[:1], *state.seen.clock)
 
 
 def test_an_end_ends_everything() -> None:

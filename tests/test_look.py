@@ -8,10 +8,11 @@ from states import NAME, PLAN, at, clock, known_at, side, soft
 from lbmigrate.errors import Unreachable
 from lbmigrate.events import Search
 from lbmigrate.lab.virtual import START, Faults, World, parts
-from lbmigrate.look import AWAITED, Sent, Tally, counted, look
+from lbmigrate.look import Sent, Tally, counted, look
 from lbmigrate.model import Look, PairSeen, Probe, Probing, Result, Sample, Served
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Soak, Step
+from lbmigrate.poll import AWAITED
 from lbmigrate.spec import Bound
 from lbmigrate.value import replace
 

@@ -9,7 +9,10 @@ from servers import KEY, KINDS, ORIGIN, ZONE, Server
 from zones import driver
 
 from lbmigrate.dns import reader
+from lbmigrate.dns.records import name_of
 from lbmigrate.dns.rfc2136 import Rfc2136
+from lbmigrate.dns.snapshot import BELOW, Snapshot
+from lbmigrate.dns.transfer import Record
 from lbmigrate.errors import Denied, Refused
 from lbmigrate.fence import rdata
 from lbmigrate.model import Applied, Fence, Held, NotApplied, Records, RRset
@@ -131,3 +134,30 @@ def test_a_key_that_may_not_transfer_asks_for_each_name(tmp_path: Path, monkeypa
             assert zone.swap(replace(first, soa=None), moved(first, 1, "192.0.2.10")) == Applied()
     finally:
         server.stop()
+
+
+def test_a_name_of_which_nothing_has_changed_is_not_read_again() -> None:
+    apex, www, other = (name_of(name).to_wire() or b"" for name in (ORIGIN, f"www.{ORIGIN}", f"other.{ORIGIN}"))
+    soa: Record = (apex, 6, 60, b"")
+    a, b = b"\xc0\0\2\1", b"\xc0\0\2\2"
+    before = Snapshot(soa, "")
+    for owner in (www, other):
+        before.add((owner, 1, 60, a))
+    www_, other_ = (before.held(name) for name in (f"www.{ORIGIN}", f"other.{ORIGIN}"))
+    after = Snapshot(soa, "")
+    after.add((www, 1, 60, a))
+    after.add((other, 1, 60, b))
+    after.learn(before)
+    assert after.held(f"www.{ORIGIN}") is www_
+    assert after.held(f"other.{ORIGIN}") == replace(other_, rrsets=(replace(other_.rrsets[0], rdatas=("192.0.2.2",)),))
+    fenced, cut = Snapshot(soa, ""), Snapshot(soa, "")
+    fenced.add((BELOW + www, 16, 60, b"\1x"))
+    cut.add((other, 2, 60, apex))
+    for one in (fenced, cut):
+        one.add((www, 1, 60, a))
+        one.learn(before)
+    with pytest.raises(Refused, match="holds what is not lbmigrate's"):
+        fenced.held(f"www.{ORIGIN}")
+    assert cut.held(f"www.{ORIGIN}") is not www_
+    with pytest.raises(Denied, match="delegated"):
+        cut.held(f"other.{ORIGIN}")

@@ -54,7 +54,7 @@ OURS = """
     __main__ assemble balancers caches cli config config.text config.values decide dns dns.increment dns.layout
     dns.lean dns.marks dns.mirror dns.nameservers dns.plain dns.reader dns.reading dns.records dns.rfc2136 dns.rights
     dns.served dns.server dns.snapshot dns.soa dns.transfer dns.update dns.wire document drawn effects engine errors
-    events evidence facts fence fold gate journal journal.chain journal.sqlite look lua model parts plan probe
+    events evidence facts fence fold gate journal journal.chain journal.sqlite look lua model parts plan poll probe
     probe.host progress render resolver schemes schemes.addresses schemes.draws schemes.sets schemes.srv schemes.swap
     secret settled size spec value verbs verbs.asking verbs.said verbs.work weighted words worker
 """

@@ -7,7 +7,9 @@ from states import A, B, bound, soft
 
 from lbmigrate import plan as plans
 from lbmigrate.engine import Engine, over
-from lbmigrate.events import Asked, Ended
+from lbmigrate.events import Asked, Ended, Saw
+from lbmigrate.fold import State, fold
+from lbmigrate.journal import chain
 from lbmigrate.lab.virtual import Faults, MemoryJournal, SimZone, World, parts, worker
 from lbmigrate.model import Held, Outcome, Records, RRset, Then
 from lbmigrate.plan import Plan, Write
@@ -87,6 +89,11 @@ def test_they_are_moved_to_the_end_a_message_a_batch_and_what_follows_is_foresee
         there = {"A": B, "AAAA": ("2001:db8::20",)}
         want = replace(held, rrsets=tuple(replace(r, rdatas=there[r.rtype]) for r in held.rrsets))
         assert moved.world.records[held.name] == want
+    looks = [(entry.event, len(chain.text(entry.event))) for entry in moved.journal.entries]
+    assert max(size for event, size in looks if isinstance(event, Saw)) < 20 * COUNT, (
+        "names that are alike are a few words"
+    )
+    assert fold(State(), moved.journal.entries) == moved.engine.state
     guesses = list(moved.guesses())
     assert len(guesses) == 3 * (len(moved.plan.batches) - 1), "all but claims, which need the SOA as it is then"
     assert [guess for guess, came in guesses if guess != came] == []

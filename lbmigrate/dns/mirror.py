@@ -86,6 +86,8 @@ class Mirror:
         fresh = Snapshot(next(records), self._entry.view, spelled)
         for record in records:
             fresh.add(record)
+        if copy is not None:
+            fresh.learn(copy)
         return fresh
 
     def _changed(self, copy: Snapshot) -> bool:

@@ -113,7 +113,7 @@ def fence_strings(held: Fence) -> bytes:
     return _strings(Same(held))
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=16384)
 def _strings(same: Same) -> bytes:
     held: Fence = same.thing  # type: ignore[assignment]
     try:

@@ -44,6 +44,15 @@ class Snapshot:
         """How many names it has that could concern one that is moved."""
         return len(self._found)
 
+    def learn(self, before: "Snapshot") -> None:
+        """Names of which nothing has changed since another moment need not be read again."""
+        if (before._bounds, before._view) == (self._bounds, self._view):
+            self._held = {owner: held for owner, held in before._held.items() if self._like(before, owner)}
+
+    def _like(self, before: "Snapshot", owner: bytes) -> bool:
+        """Whether a name and its fence have the same records in both."""
+        return all(before._found.get(one) == self._found.get(one) for one in (owner, BELOW + owner))
+
     def text(self) -> str:
         """The SOA's rdata."""
         return _rdata(SOA, self.soa[3]).to_text()

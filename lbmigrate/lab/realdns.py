@@ -56,6 +56,7 @@ server:
   cache-min-ttl: {stretch}
   infra-cache-max-rtt: 1000
   infra-keep-probing: yes
+  infra-host-ttl: 1
   val-bogus-ttl: 1
   local-zone: "{tld}." nodefault
 remote-control:
