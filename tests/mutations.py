@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lbmigrate import caches, decide, effects, look
+from lbmigrate import caches, decide, effects, poll
 from lbmigrate.caches import Answer, Clock
 from lbmigrate.events import Ended
 from lbmigrate.fold import State
@@ -49,7 +49,7 @@ def _from_intent(patch: pytest.MonkeyPatch, intent: Intent) -> None:
         begun = intent()
         return caches.note(clock, served, at if begun is None else begun)
 
-    patch.setattr(look, "caches", type("Mutated", (), {"note": staticmethod(note)}))
+    patch.setattr(poll, "caches", type("Mutated", (), {"note": staticmethod(note)}))
 
 
 def _new_ttl(patch: pytest.MonkeyPatch, intent: Intent) -> None:
