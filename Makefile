@@ -18,7 +18,7 @@ check: .venv/.dev  ## format, lint, types, what is installed, and the tests that
 	@$(PY) scripts/audit.py requirements.txt
 	@$(PY) -m pytest -n 2 -m "not real and not long"
 
-bench: .venv/.dev  ## ratios side by side
+bench: .venv/.dev .bench/.done  ## ratios side by side
 	@$(PY) bench/run.py
 
 soak: .venv/.dev  ## a million simulated migrations, and scenarios in every variant of Knot and PowerDNS: hours
@@ -31,10 +31,11 @@ lock:  ## brings the locks and sbom.json in line with pyproject.toml (`rm requir
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) --group build --output-file requirements-build.txt
 	$(COMPILE) pyproject.toml --group build --group dev --output-file requirements-dev.txt
+	$(COMPILE) --group bench --output-file requirements-bench.txt
 	$(MAKE) .venv/.dev && $(PY) scripts/sbom.py
 
 clean:  ## removes what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info
+	rm -rf .venv .bench .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements.txt requirements-build.txt scripts/setup pyproject.toml
@@ -42,3 +43,6 @@ clean:  ## removes what the other targets made
 
 .venv/.dev: requirements-dev.txt scripts/setup pyproject.toml
 	@scripts/setup dev
+
+.bench/.done: requirements-bench.txt .venv/.dev
+	@scripts/setup bench

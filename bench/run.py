@@ -7,6 +7,7 @@ from collections.abc import Callable
 import bulk
 import discover
 import gate
+import hosted
 import probe
 import rollback
 import served
@@ -22,6 +23,7 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "a rollback (about two minutes)": rollback.rows,
     "discover over a large zone": discover.rows,
     "ten thousand names (about a minute)": bulk.rows,
+    "ten thousand names at Route 53 (minutes)": hosted.rows,
     "the gate": gate.rows,
     "the probe": probe.rows,
     "a whole migration (about a minute)": whole.rows,

@@ -313,7 +313,7 @@ def test_what_is_no_request_is_invalid_input(lab: Lab, body: str) -> None:
 @pytest.mark.parametrize(
     ("key", "path", "status", "said"),
     [
-        (KEY_ID, "/2013-04-01/healthcheck", 400, b"InvalidInput"),
+        (KEY_ID, "/2013-04-01/cidrcollection", 400, b"InvalidInput"),
         (KEY_ID, "/2013-04-01/hostedzone?maxitems=0", 400, b"InvalidInput"),
         (KEY_ID, "/2013-04-01/hostedzonesbyname?hostedzoneid=Z1", 400, b"InvalidInput"),
         (KEY_ID, "/2013-04-01/hostedzonesbyname?dnsname=a..b", 400, b"InvalidDomainName"),

@@ -11,7 +11,7 @@ from route53s import WWW, ZONE, A, B, Ground, Set, address, alias, client, code,
 
 from lbmigrate import dns as drivers
 from lbmigrate.dns.route53 import batch, listing
-from lbmigrate.dns.route53.api import SECOND, Api, Pace
+from lbmigrate.dns.route53.api import SECOND, Api, Invalid, Pace
 from lbmigrate.dns.route53.driver import Route53
 from lbmigrate.errors import Denied, Drifted, Failed, Refused, Unreachable
 from lbmigrate.fence import rdata
@@ -224,6 +224,29 @@ def test_a_late_write_of_an_earlier_claim_is_refused(lab: Lab) -> None:
     said = code(lambda: other.change_resource_record_sets(HostedZoneId=lab.zone, ChangeBatch=given))
     other.close()
     assert said == "InvalidChangeBatch"
+
+
+def test_what_is_put_back_over_a_lost_fence_cannot_come_again_late(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two batches: a late copy of the second is refused, though all else is as it was; the first moves nothing."""
+    lab.fill(simple(WWW, A))
+    original, sent, send = lab.held(), list[Any](), Api.change
+
+    def kept(self: Api, zone_id: str, changes: Any) -> str:
+        sent.append(changes)
+        return send(self, zone_id, changes)
+
+    half = at(25, lab.claimed(), 8)
+    assert lab.driver.swap(lab.held(), Records((replace(half, fence=None),))) == Applied()
+    bare = lab.held()
+    monkeypatch.setattr(Api, "change", kept)
+    assert lab.driver.swap(bare, Records((at(50, half, 9),))) == Applied()
+    assert (lab.held().held[0], len(sent)) == (at(50, half, 9), 2)
+    monkeypatch.undo()
+    assert lab.driver.swap(lab.held(), bare) == Applied()
+    with pytest.raises(Invalid):
+        lab.driver._api.change(lab.zone, sent[1])
+    lab.driver._api.change(lab.zone, sent[0])
+    assert lab.held().held[0].rrsets == bare.held[0].rrsets != original.held[0].rrsets
 
 
 def test_many_names_move_in_one_batch(lab: Lab) -> None:

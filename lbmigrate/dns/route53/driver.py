@@ -136,9 +136,23 @@ class Route53:
     def swap(self, old: Records, new: Records, then: Then = None) -> Outcome:  # noqa: ARG002
         """Compare-and-swap of the names in `old` and of their fences; Route 53 has no SOA that a change could require.
 
+        Where a fence is lost and records are put back, they are a second batch: it deletes the fence that the first
+        made, whose random word never comes again, so that a late copy of it changes nothing.
+
         What it raises was raised before anything was sent, or after Route 53 said that nothing was done: Unreachable,
         Denied (key, policy, a protected set), Refused (what a fence cannot hold).
         """
+        bare = [was.fence is None and _moves(was, will) for was, will in zip(old.held, new.held, strict=True)]
+        if any(bare):
+            each = zip(old.held, new.held, bare, strict=True)
+            fenced = Records(tuple(replace(was, fence=will.fence) if lost else was for was, will, lost in each))
+            if (outcome := self._swapped(old, fenced)) != Applied():
+                return outcome
+            old = fenced
+        return self._swapped(old, new)
+
+    def _swapped(self, old: Records, new: Records) -> Outcome:
+        """One batch."""
         given = [held.name for held in old.held]
         found = self._list(given)
         now = Records(tuple(one.held for one in found))
@@ -260,6 +274,12 @@ def _told(one: served.Answer, name: str, rtype: str, view: str, waiting: str) ->
     if rtype == weighted.TYPE and found.rdatas:
         found = replace(found, rdatas=tuple(text for text in found.rdatas if not text.startswith(f'"{MARK} ')))
     return replace(found, ttl=None, rdatas=None, error=waiting) if waiting else found
+
+
+def _moves(was: Held, will: Held) -> bool:
+    """Whether other values come under a fence; a claim changes TTLs alone."""
+    values = [[(one.rtype, one.rdatas) for one in held.rrsets] for held in (was, will)]
+    return will.fence is not None and values[0] != values[1]
 
 
 def _nothing(name: str) -> Set:

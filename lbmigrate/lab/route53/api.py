@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lbmigrate.dns.route53 import names
-from lbmigrate.lab.route53 import rules, sets, sts
+from lbmigrate.lab.route53 import sets, sts
 from lbmigrate.lab.route53.errors import ApiError
 from lbmigrate.lab.route53.rules import ACTIONS, Change
 from lbmigrate.lab.route53.sets import put
@@ -97,7 +97,7 @@ def list_resource_record_sets(world: World, call: Call) -> Reply:
     """ListResourceRecordSets: the newest, pending or not, from name, type and identifier on."""
     zone, most = world.zone(call.account, call.key), page(call.query, MOST_SETS)
     start = _start(call.query)
-    found = [one for one in rules.listed(zone.sets) if rules.place(one) >= start]
+    found = zone.listed(start)
     root = document("ListResourceRecordSetsResponse")
     listed = put(root, "ResourceRecordSets")
     for one in found[:most]:
@@ -153,6 +153,23 @@ def get_change(world: World, call: Call) -> Reply:
     return answered(root)
 
 
+def list_health_checks(world: World, call: Call) -> Reply:
+    """ListHealthChecks, on one page: the laboratory has only their ids."""
+    del call
+    root = document("ListHealthChecksResponse")
+    listed = put(root, "HealthChecks")
+    for one in sorted(world.checks):
+        check = put(listed, "HealthCheck")
+        put(check, "Id", one)
+        put(check, "CallerReference", one)
+        put(put(check, "HealthCheckConfig"), "Type", "TCP")
+        put(check, "HealthCheckVersion", "1")
+    put(root, "Marker")
+    put(root, "IsTruncated", "false")
+    put(root, "MaxItems", "100")
+    return answered(root)
+
+
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/hostedzone", create_hosted_zone),
     ("GET", "/hostedzone", list_hosted_zones),
@@ -162,5 +179,6 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/hostedzone/([^/]+)/rrset/?", change_resource_record_sets),
     ("POST", "/hostedzone/([^/]+)/associatevpc", associate_vpc_with_hosted_zone),
     ("POST", "/hostedzone/([^/]+)/disassociatevpc", disassociate_vpc_from_hosted_zone),
+    ("GET", "/healthcheck", list_health_checks),
     ("GET", "/change/([^/]+)", get_change),
 )

@@ -8,6 +8,7 @@ import json
 import math
 import random
 import string
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 
 from lbmigrate.dns.route53 import names
@@ -104,11 +105,19 @@ class HostedZone:
         self.vpcs = made.vpcs
         self.versions: list[Version] = []
         self.changed = -math.inf
+        self._sorted: tuple[Version | None, list[RecordSet]] = (None, [])
 
     @property
     def sets(self) -> Sets:
         """What a listing shows: the newest, pending or not."""
         return dict(self.versions[-1].sets)
+
+    def listed(self, start: tuple[str, str, str]) -> list[RecordSet]:
+        """The same in the order of a listing, from a place on; sorted once a version."""
+        version = self.versions[-1]
+        if self._sorted[0] is not version:
+            self._sorted = version, rules.listed(version.sets)
+        return self._sorted[1][bisect_left(self._sorted[1], start, key=rules.place) :]
 
 
 @value
