@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers import KEY, KINDS, ORIGIN, ZONE, Server
 from zones import driver
 
-from lbmigrate.dns import reader
+from lbmigrate.dns import increment, mirror, reader
 from lbmigrate.dns.records import name_of
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.dns.snapshot import BELOW, Snapshot
 from lbmigrate.dns.transfer import Record
-from lbmigrate.errors import Denied, Refused
+from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.fence import rdata
 from lbmigrate.model import Applied, Fence, Held, NotApplied, Records, RRset
 from lbmigrate.value import replace
@@ -161,3 +162,26 @@ def test_a_name_of_which_nothing_has_changed_is_not_read_again() -> None:
     assert cut.held(f"www.{ORIGIN}") is not www_
     with pytest.raises(Denied, match="delegated"):
         cut.held(f"other.{ORIGIN}")
+
+
+def test_a_question_for_differences_that_is_lost_is_asked_again(
+    zone: Rfc2136, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = zone.read(NAMES)
+    fetch, asked_ = increment.fetch, []
+
+    def lossy(*given: Any) -> Any:
+        asked_.append(given)
+        if len(asked_) == 1:
+            monkeypatch.setattr(mirror, "QUERIES", 0)  # the zone is too large to be read as a whole each time
+            raise Unreachable("lost")
+        return fetch(*given)
+
+    monkeypatch.setattr(increment, "fetch", lossy)
+    put = replace(moved(replace(first, held=first.held[:2]), 1, "192.0.2.10"), soa=None)
+    rest = Records(put.held + first.held[2:])
+    assert zone.swap(replace(first, soa=None), rest) == Applied()
+    again = moved(Records(rest.held[:2]), 2, "192.0.2.11")
+    assert zone.swap(rest, Records(again.held + first.held[2:])) == Applied()
+    assert len(asked_) > 1
+    assert same(zone, server, NAMES).held == again.held + first.held[2:]

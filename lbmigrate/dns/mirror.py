@@ -14,11 +14,12 @@ from lbmigrate.dns import increment, transfer
 from lbmigrate.dns.records import name_of
 from lbmigrate.dns.snapshot import KEPT, Snapshot
 from lbmigrate.dns.wire import Primary
-from lbmigrate.errors import LbmigrateError
+from lbmigrate.errors import LbmigrateError, Unreachable
 from lbmigrate.model import Held
 from lbmigrate.spec import Dns
 
 QUERIES = 50  # records of a transfer take the time of the questions about one name
+LOST = 3  # questions for differences in a row without any answer: then there are none to be had
 
 
 class Mirror:
@@ -31,6 +32,7 @@ class Mirror:
         self._lock = threading.Lock()
         self._copy: Snapshot | None = None
         self._differs = False  # the server was seen to give differences
+        self._lost = 0  # questions for them in a row that nobody answered
 
     def close(self) -> None:
         """Close the connection; the copy stays."""
@@ -38,9 +40,9 @@ class Mirror:
 
     def worth(self, count: int, many: bool) -> bool:
         """Whether `count` names are read faster from here than by questions; `many`: enough for a first transfer."""
-        if self._copy is None or not self._differs:
-            return many and (self._copy is None or len(self._copy) <= QUERIES * count)
-        return True
+        if self._copy is None or self._differs:
+            return many or self._copy is not None
+        return many and (0 < self._lost < LOST or len(self._copy) <= QUERIES * count)
 
     def spells(self, names: Iterable[str]) -> bool:
         """Whether one of these is spelled with upper case."""
@@ -79,7 +81,6 @@ class Mirror:
         self._copy = None
         if copy is not None and copy.text() != soa and self._changed(copy):
             return copy
-        self._differs = False
         spelled: transfer.Spelled = {}
         wanted = dict.fromkeys(KEPT, transfer.EVERY)
         records = transfer.records(self._entry, wanted, max(self._timeout, transfer.TIMEOUT), spelled)
@@ -94,15 +95,22 @@ class Mirror:
         """Whether the differences brought the copy up to now."""
         try:
             found = increment.fetch(self._primary, self._zone, copy.soa, self._timeout, copy.spelled)
+        except Unreachable:  # which says nothing of what the server can do
+            lost = self._lost + 1
+            return self._without(self._differs and lost < LOST, lost)
         except (LbmigrateError, transfer.Malformed, transfer.Answered, dns.exception.DNSException):
-            found = None  # the whole zone says why, or makes it good
+            return self._without(False)
         except BaseException:
             self._primary.close()
             raise
         if found is None:
-            self._primary.close()  # the rest of the answer may still be under way on it
-            self._differs = False
-            return False
+            return self._without(False)
         copy.change(*found)
-        self._differs = True
+        self._differs, self._lost = True, 0
         return True
+
+    def _without(self, differs: bool, lost: int = 0) -> bool:
+        """No differences this time: the whole zone says why, or makes it good."""
+        self._primary.close()  # the rest of an answer may still be under way on it
+        self._differs, self._lost = differs, lost
+        return False
