@@ -29,7 +29,8 @@ REFUSED = [
     ("name: b", "region: eu-west-1, name: b", "4: b: region is not a's"),
     ("name: b", "hostname: b.lab.test, name: b", "4: b: hostname of a load balancer is what AWS calls it; remove the"),
     ("name: a", "alias: {zone_id: Z1}, name: a", "3: a: alias of a load balancer is what AWS calls it; remove the"),
-    ("profile: ops", "role: arn:x", "3: a: role is not in this version; name it as role_arn in a profile"),
+    ("profile: ops", "role: me", "3: a: role: "),
+    ("profile: ops", "external_id: x", "3: a: external_id belongs to a role; give `role`, or remove it"),
     ("name: b", "name: b, socket: s", "4: b: the key `socket` does not belong to driver elbv2"),
     ("driver: elbv2, name: b", "driver: external, addresses: [192.0.2.1]", "3: a: only a migration to driver elbv2"),
     ("driver: elbv2, name: a", "driver: external, name: a, addresses: [192.0.2.1]", "4: b: driver elbv2 makes a copy"),
@@ -64,6 +65,9 @@ def test_b_is_reached_as_a_is_where_the_file_does_not_say_otherwise(tmp_path: Pa
     assert dict(bound.a.place) == {"side": "a", "name": "a", **place}
     assert dict(bound.b.place) == {"side": "b", "name": "b", **place}
     assert (bound.a.given, bound.b.given, bound.b.hostname) == (True, True, "")
+    role = "arn:aws:iam::123456789012:role/mover"
+    file.write_text(CONFIG.replace("profile: ops", f"role: {role}, external_id: x"))
+    assert dict(config.load(file).bound.b.place).items() >= {"role": role, "external_id": "x"}.items()
     file.write_text(CONFIG.replace("name: b", "name: b, profile: other, region: us-east-1"))
     assert dict(config.load(file).bound.b.place)["profile"] == "other"
 

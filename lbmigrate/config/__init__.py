@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lbmigrate.config.nodes import Entries
 
 JOURNAL = "sqlite:.lbmigrate/journal.db"
+PLACE = ("name", "region", "profile", "endpoint", "role", "external_id")  # keys of a load balancer at AWS
 Pairs = tuple[tuple[str, str], ...]
 HOSTED = ("zone_id", "private", "region", "profile", "role", "external_id", "endpoint")  # keys of a zone at Route 53
 KEYS = ("migration", "journal")
@@ -173,7 +174,7 @@ def _place(file: Table, side: str) -> Pairs:
     given, a = file.get(side), file.get("a")
     if given.get("driver") != "elbv2":
         return ()
-    found = [(key, given.get(key, a.get(key))) for key in ("name", "region", "profile", "endpoint")]
+    found = [(key, given.get(key, a.get(key))) for key in PLACE]
     return (("side", side), ("migration", file.get("migration")), *[pair for pair in found if pair[1]])
 
 

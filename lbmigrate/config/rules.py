@@ -13,7 +13,7 @@ SIDE_COMMON = {"driver", "addresses", "hostname", "alias", "host"}
 SIDE_KEYS = {
     "haproxy": SIDE_COMMON | {"config", "socket", "run"},
     "external": SIDE_COMMON | {"up", "down", "health"},
-    "elbv2": SIDE_COMMON | {"name", "region", "profile", "role", "endpoint"},
+    "elbv2": SIDE_COMMON | {"name", "region", "profile", "role", "external_id", "endpoint"},
 }
 SIDE_NEEDS = {"haproxy": ("addresses", "config", "socket"), "external": ("addresses",), "elbv2": ("name",)}
 DNS_KEYS = {
@@ -87,8 +87,8 @@ def _side(side: Table) -> Iterator[Finding]:
     for key in SIDE_NEEDS[driver]:
         if key not in side:
             yield side.line, f"driver {driver} needs the key `{key}`; add it"
-    if "role" in side:
-        yield side.at("role"), _role()
+    if "external_id" in side and "role" not in side:
+        yield side.at("external_id"), "external_id belongs to a role; give `role`, or remove it"
     if (run := side.get("run")) and "container" in run:
         yield run.at("container"), _absent("run: container", "use process, service or command")
 
@@ -106,10 +106,6 @@ def _entry(entry: Table) -> Iterator[Finding]:
         yield entry.at("external_id"), "external_id belongs to a role; give `role`, or remove it"
     if driver == "route53" and entry.get("scheme", "auto") != "auto":
         yield entry.at("scheme"), _absent("a scheme for driver route53", "remove the key: names have weighted sets")
-
-
-def _role() -> str:
-    return _absent("role", "name it as role_arn in a profile, and give `profile`")
 
 
 def _stages(file: Table) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from lbmigrate.model import Blueprint, Endpoint, Listen, Look, Side
 from lbmigrate.value import replace
 
 FAMILIES = {"ipv4": ("A",), "dualstack": ("A", "AAAA"), "dualstack-without-public-ipv4": ("AAAA",)}
+REACH = ("region", "profile", "endpoint", "role", "external_id")  # what of its place says how AWS is reached
 UP = ("active", "active_impaired")
 
 
@@ -24,7 +25,7 @@ class Elbv2:
         self._side = side
         self._which, self._migration = place.get("side", "b"), place.get("migration", "")
         self._name, self._arn = place.get("name", ""), place.get("arn", "")
-        self._api = Api(Reach(place.get("region", ""), place.get("profile", ""), place.get("endpoint", "")))
+        self._api = Api(Reach(**{key: text for key, text in place.items() if key in REACH}))
         self._clock = clock
         self._counted: tuple[str, float, Counts | None] = ("", 0.0, None)
 

@@ -65,7 +65,8 @@ def _servers(world: World, group: Thing) -> list[Server]:
 class Plane:
     """The balancers that run. `pool`: addresses for those that bring none of their own, in the order they are made.
 
-    `fails`: by name, the share of requests that a balancer answers with an error of its own.
+    `fails`: by name, the share of requests that a balancer answers with an error of its own; `names`: the addresses of
+    every balancer, by the absolute name that leads to it.
     """
 
     def __init__(self, world: World, pool: Collection[Sequence[str]]) -> None:
@@ -74,11 +75,7 @@ class Plane:
         self._places: dict[str, tuple[str, ...]] = {}
         self._served: dict[str, Served] = {}
         self.fails: dict[str, float] = {}
-
-    def names(self) -> Mapping[str, tuple[str, ...]]:
-        """The addresses of every balancer, by the absolute name that leads to it."""
-        with self._world.lock:
-            return {f"{one['DNSName'].lower()}.": self._place(one) for one in self._world.balancers.values()}
+        self.names: Mapping[str, tuple[str, ...]] = {}
 
     def _place(self, balancer: Thing) -> tuple[str, ...]:
         given = [held for zone in balancer["AvailabilityZones"] for held in zone["LoadBalancerAddresses"]]
@@ -102,13 +99,19 @@ class Plane:
                 self._end(arn)
 
     async def _follow(self) -> None:
-        with self._world.lock:
+        """One look, or none while a call is being answered: what is served does not wait for that."""
+        if not self._world.lock.acquire(blocking=False):
+            return
+        try:
             self._world.serving = set(self._served)
             active = {arn: one for arn, one in self._world.balancers.items() if self._world.made(one)}
             wanted = {arn: conf_of(self._world, one, self._place(one)) for arn, one in active.items()}
             for arn, served in self._served.items():
                 self._count(arn, served)
             self._world.down = {one for served in self._served.values() for one in _down(served.balancer)}
+            self.names = {f"{one['DNSName'].lower()}.": self._place(one) for one in self._world.balancers.values()}
+        finally:
+            self._world.lock.release()
         for arn in [arn for arn, one in self._served.items() if wanted.get(arn) != one.conf]:
             self._end(arn)
         for arn, conf in wanted.items():

@@ -25,6 +25,7 @@ from lbmigrate.lab.dnsserver import listen, split
 from lbmigrate.lab.elb.beside import Lost, answered
 from lbmigrate.lab.elb.plane import PAUSE, Plane
 from lbmigrate.lab.elb.state import Delays, World
+from lbmigrate.lab.elb.wire import SERVICES, model
 
 ORIGIN = "amazonaws.com"
 DUALSTACK = "dualstack."  # before a balancer's name, it leads to the same
@@ -116,7 +117,7 @@ async def _follow(plane: Plane, authority: Authority, settings: dict[str, Any]) 
     served: Mapping[str, tuple[str, ...]] = {}
     told: tuple[object, ...] = ()
     while True:
-        names, at = plane.names(), settings.get("route53", "")
+        names, at = plane.names, settings.get("route53", "")
         plane.fails = settings.get("fails", {})
         if names != served:
             authority.serve(zone(names))
@@ -135,6 +136,8 @@ async def _serve(given: argparse.Namespace) -> None:
     host, port = split(given.listen)
     transport, tcp = await listen(authority, *split(given.dns))
     tasks = [asyncio.create_task(plane.run()), asyncio.create_task(_follow(plane, authority, settings))]
+    for service in SERVICES.values():
+        model(service)  # read before it is asked for: reading takes long, and nothing is served meanwhile
     with serving(world, host, port, settings), contextlib.closing(transport), contextlib.closing(tcp):
         print("ready", flush=True)
         await asyncio.wait([*tasks, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
