@@ -299,9 +299,8 @@ def _denied(s: State, step: Step) -> str:
 def _serving(s: State) -> Wait:
     if s.seen.at <= s.step_at:
         return Wait(s.at + SLICE, "")  # not looked yet since the write: as a rule they serve it already
-    return Wait(
-        (s.seen.lag_since or s.at) + serve_limit(s), f"{', '.join(lagging(s))} to serve the change{why_behind(s)}"
-    )
+    limit = s.at + SLICE if s.back else (s.seen.lag_since or s.at) + serve_limit(s)  # on the way back none holds
+    return Wait(limit, f"{', '.join(lagging(s))} to serve the change{why_behind(s)}")
 
 
 def _turn(s: State, step: Step) -> Next:
@@ -337,7 +336,10 @@ def _drain(s: State, step: Drain) -> Next:
     side = s.seen.a if step.side == "a" else s.seen.b
     if step.side == "b" and not s.shown:
         return Note(Passed(step))
+    late = step.side == "b" and s.at - s.step_at > s.soft.retire.limit
     begun = turned_at(s)
+    if begun is None and late:  # a server that is dead, or records that others changed since they are theirs again
+        return Note(Passed(step, f"{', '.join(lagging(s))}: what was put back is not served there; B is left running"))
     if begun is None:
         return _serving(s)
     if s.at < begun:
@@ -351,7 +353,7 @@ def _drain(s: State, step: Drain) -> Next:
         return Note(Passed(step, "A is kept running, as retire.keep asks"))
     if side.up and side.requests is None and not s.forced:
         return Note(Passed(step, f"{name} has no counters and cannot be proven idle: it is left running"))
-    if step.side == "b" and s.at - s.step_at > s.soft.retire.limit:
+    if late:
         return Note(Passed(step, f"{name} still serves {', '.join(side.clients) or 'clients'}: it is left running"))
     if not idle(s, step.side):
         return Wait(max(idle_at(s, side), s.at + 0.5), f"{name} to be idle")

@@ -646,6 +646,8 @@ BACK: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("B has no counters", {"b": side(requests=None, quiet=())}, {}, "Passed"),
     ("B still serves at retire.limit", {"b": side(active=9)}, {"step_at": NOW - 3600}, "wait"),
     ("B still serves after retire.limit", {"b": side(active=9)}, {"step_at": NOW - 3601}, "Passed"),
+    ("a server lags at retire.limit", {"clock": clock(known_at(100))}, {"step_at": NOW - 3600}, "wait"),
+    ("a server lags after retire.limit", {"clock": clock(known_at(100))}, {"step_at": NOW - 3601}, "Passed"),
 ]
 
 
@@ -662,6 +664,14 @@ def test_a_b_that_still_serves_at_the_end_is_left_running_and_named() -> None:
             assert "203.0.113.9" in why
         case other:
             pytest.fail(f"{other}")
+
+
+def test_on_the_way_back_a_server_that_never_follows_is_looked_at_in_peace_and_named() -> None:
+    """A dead one; or a name that others changed when the fence was gone: nothing holds here, and nothing spins."""
+    look = {"clock": clock(known_at(100)), "lag_since": NOW - 900.0}
+    assert decide(going_back(Drain("b"), Stop("b"), look=look)) == Wait(NOW + SLICE, "ns1, ns2 to serve the change")
+    left = Passed(Drain("b"), "ns1, ns2: what was put back is not served there; B is left running")
+    assert decide(going_back(Drain("b"), Stop("b"), look=look, step_at=NOW - 3601)) == Note(left)
 
 
 def test_on_the_way_back_b_is_stopped() -> None:
