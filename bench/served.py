@@ -27,7 +27,7 @@ from lbmigrate.events import Asked, Began, Entry, Event
 from lbmigrate.fold import State
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.dns import DnsParts, start_dns
-from lbmigrate.lab.virtual import GOOD, Faults, SimBalancer, World
+from lbmigrate.lab.virtual import RESULTS, Faults, SimBalancer, World
 from lbmigrate.model import Balancer, Channel, PairSeen, Probe, Sample, Side, SideName
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Write
@@ -55,7 +55,7 @@ class Ready:
     def start(self, seconds: float, seen: Callable[[Sample], bool]) -> "Ready":  # noqa: ARG002
         """See model.Prober."""
         for _ in range(20):
-            seen(PairSeen(0, GOOD, GOOD))
+            seen(PairSeen(0, RESULTS["good"], RESULTS["good"]))
         return self
 
     def compare(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from lbmigrate import fence, lua
-from lbmigrate.errors import Denied, Unreachable
-from lbmigrate.events import Worker
+from lbmigrate.errors import Denied, Failed, Unreachable
+from lbmigrate.events import Search, Worker
 from lbmigrate.lab.world import START, Clock, Crash, Faults, MemoryJournal, Message, World
 from lbmigrate.model import (
     FAMILIES,
@@ -28,11 +28,15 @@ from lbmigrate.model import (
     Unknown,
 )
 from lbmigrate.parts import Parts
+from lbmigrate.spec import Bound
 from lbmigrate.value import Same
 
 FENCE_TTL = 60
-GOOD = Result(True, True, 200, "", 0.002)
-BAD = Result(False, False, None, "connection refused", 0.002)
+RESULTS = {
+    "good": Result(True, True, 200, "", 0.002),
+    "late": Result(True, True, 200, "", 0.9),
+    "bad": Result(False, False, None, "connection refused", 0.002),
+}
 BACKENDS = (Backend("app", "p1", "192.0.2.101", 80, healthy=True),)
 
 
@@ -147,6 +151,8 @@ class SimBalancer:
     def stand_up(self, plan: Blueprint) -> None:  # noqa: ARG002
         """See model.Balancer."""
         self._world.hook("stand up")
+        if self._world.unfit:
+            raise Failed(self._world.unfit)
         self._world.up[self._name] = True
         self._world.hook("stood up")
 
@@ -163,6 +169,7 @@ class SimBalancer:
         self._world.hook("stop")
         self._world.watch(f"stop {self._name}")
         self._world.up[self._name] = False
+        self._world.clock.sleep(self._world.stopping)
         self._world.hook("stopped")
 
     def _backends(self) -> tuple[Backend, ...]:
@@ -229,14 +236,14 @@ class SimProbing:
             stop = self._seen(_control(not self._world.blind(now))) or stop
         return stop
 
-    def _probe(self, side: SideName, now: float) -> bool:
-        """Whether one probe of a side is answered."""
+    def _probe(self, side: SideName, now: float) -> str:
+        """How one probe of a side is answered."""
         w = self._world
         failing = w.sick[side](now)
         if not w.up[side] or (failing and w.random.random() < failing):
-            return False
+            return "bad"
         w.requests[side] += 1
-        return True
+        return "late" if side in w.late and w.late[side](now) else "good"
 
     def stop(self) -> float:
         """See model.Probing."""
@@ -245,8 +252,8 @@ class SimProbing:
 
 
 @cache
-def _pair(channel: int, a: bool, b: bool) -> PairSeen:
-    return PairSeen(channel, GOOD if a else BAD, GOOD if b else BAD)
+def _pair(channel: int, a: str, b: str) -> PairSeen:
+    return PairSeen(channel, RESULTS[a], RESULTS[b])
 
 
 @cache
@@ -256,13 +263,22 @@ def _control(ok: bool) -> ControlSeen:
 
 def parts(world: World, a: tuple[str, ...], b: tuple[str, ...], rate: float, channels: int, controls: bool) -> Parts:
     """What one worker works with."""
-    return Parts(
+
+    def search(_: Bound) -> Search:
+        left = world.left(world.clock.now())
+        if isinstance(left, str):
+            raise Unreachable(left)
+        return Search(left=left)
+
+    made = Parts(
         tuple(SimZone(world, zone) for zone in world.zones),
         {"a": SimBalancer(world, "a", a), "b": SimBalancer(world, "b", b)},
         SimProber(world, channels, rate, controls),
         tuple(Channel(0, "A") for _ in range(channels)),
         world.clock,
     )
+    made.search = search
+    return made
 
 
 def worker(number: int) -> Worker:

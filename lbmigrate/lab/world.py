@@ -114,6 +114,9 @@ class World:
     `sick`: how likely a probe fails; `foreign`: requests so far that are not our probes; `silent`: the name servers
     (by number) that do not answer; `skew`: the primary's clock minus ours, seconds; `blind`: above 0, controls fail.
 
+    `late`: that a side answers late, by side; `left`: names beyond ours that still end at A, or why nobody
+    can see; `unfit`: why B cannot be stood up; `stopping`: seconds that a stop takes.
+
     `zones` are apexes ("" holds every name): each has a serial of its own. `watch` is called at each effect, before and
     after; `tell` with what happens.
     """
@@ -141,7 +144,10 @@ class World:
         self.blind: Moment = _never
         self.silent: Callable[[float], tuple[int, ...]] = lambda _: ()
         self.refuses = ""
-        self.different = ""
+        self.different = self.unfit = ""
+        self.late: dict[str, Callable[[float], bool]] = {}
+        self.left: Callable[[float], tuple[str, ...] | str] = lambda _: ()
+        self.stopping = 0.0
         self.counts = {"a": True, "b": True}
         self.up = {"a": True, "b": False}
         self.requests = {"a": 0.0, "b": 0.0}

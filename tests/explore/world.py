@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from lbmigrate import plan as plans
-from lbmigrate.events import Asked, Ended, Search, Seen, SideSeen, TurnedBack, Worker
+from lbmigrate.events import Asked, Ended, Seen, SideSeen, TurnedBack, Worker
 from lbmigrate.fold import LEASE, State
 from lbmigrate.model import Held, Probe, RRset, Side
 from lbmigrate.spec import Bound, Dns, Retire, Soft, Stage
@@ -184,6 +184,7 @@ def aged(s: State) -> State:
     seen = replace(
         s.seen,
         at=_older(s.seen.at),
+        search=replace(s.seen.search, at=_older(s.seen.search.at)),
         clock=tuple(replace(one, old_until=one.old_until and _forgotten(one.old_until - JUMP)) for one in s.seen.clock),
         a=replace(s.seen.a, quiet=tuple((_older(at), count) for at, count in s.seen.a.quiet)),
         b=replace(s.seen.b, quiet=tuple((_older(at), count) for at, count in s.seen.b.quiet)),
@@ -196,7 +197,7 @@ def _forgotten(until: float) -> float:
 
 
 def plain(s: State) -> State:
-    """The state without what no rule looks at: words, counts, moments of display."""
+    """The state without what no rule looks at: words, counts, moments of display, steps of lists that were left."""
     hold = s.hold and replace(s.hold, why=s.hold.cause, at=NOW)
     flight = s.flight and replace(s.flight, at=NOW, why="", tries=min(s.flight.tries, 3))
     back = replace(s.back, why="") if isinstance(s.back, TurnedBack) else s.back and Asked(s.back.verb)
@@ -210,9 +211,9 @@ def plain(s: State) -> State:
 def plain_seen(seen: Seen) -> Seen:
     """What was seen, without its counts: the gate is the simulation's part, here a verdict is picked.
 
-    The zone holds no other name, so that a search of it finds nothing whenever it is made.
+    The zone holds no other name: a search of it finds nothing, but is made by the shipped rules, when they want one.
     """
-    fields = {"gate": None, "pairs": 0, "run": LEASE, "watched": 0.0, "soaked": 0.0, "search": Search(NOW)}
+    fields = {"gate": None, "pairs": 0, "run": LEASE, "watched": 0.0, "soaked": 0.0}
     lag = NOW if seen.lag_since else 0.0
     return replace(seen, lag_since=lag, a=_plain_side(seen.a), b=_plain_side(seen.b), **fields)
 

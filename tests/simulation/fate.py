@@ -64,6 +64,12 @@ def _b_fails(run: Run, random: Random, when: float) -> None:
     _sick(run, "b", random.choice((0.34, 0.5, 1.0)), when, random.choice((6.0, LONG)))
 
 
+def _b_is_late(run: Run, random: Random, when: float) -> None:
+    begin, end = START + when, START + when + random.choice((10.0, LONG))
+    run.soft = replace(run.soft, probes=tuple(replace(probe, slow=0.5) for probe in run.soft.probes))
+    run.world.late["b"] = lambda at: begin < at < end
+
+
 def _both_fail(run: Run, random: Random, when: float) -> None:
     seconds = random.choice((15.0, LONG))
     _sick(run, "a", 1.0, when, seconds)
@@ -77,6 +83,9 @@ def _blind(run: Run, random: Random, when: float) -> None:
 
 def _unfit(run: Run, random: Random, when: float) -> None:
     del when
+    if random.random() < 0.2:
+        run.world.unfit = "haproxy -c: unknown keyword"
+        return
     run.world.different = "status: A 200, B 404"
     if random.random() < 0.8:
         run.world.clock.at(START + random.uniform(5, 40), lambda: setattr(run.world, "different", ""))
@@ -102,6 +111,26 @@ def _kept(run: Run, random: Random, when: float) -> None:
     run.soft = replace(run.soft, retire=replace(run.soft.retire, keep=keep, approve=not keep))
 
 
+def _left_out(run: Run, random: Random, when: float) -> None:
+    """Names that nobody told us of end at A; or the zones cannot be looked through."""
+    begin, end = START + when, START + when + random.choice((60.0, LONG))
+    names = tuple(f"new{n}.example.com." for n in range(random.choice((1, 5))))
+    found = random.choice((names, names, "transfer of example.com: REFUSED"))
+    run.world.left = lambda at: found if begin < at < end else ()
+    if random.random() < 0.5:
+        run.asks(when + random.uniform(50, 150), Asked("finish", force=True))
+
+
+def _slowly_stopped(run: Run, random: Random, when: float) -> None:
+    """A stop takes its time, and the operator says the same again and again."""
+    run.world.stopping = random.uniform(1, 20)
+    ask = random.choice((Asked("shift", 100), Asked("pause"), Asked("shift", 0)))
+    for n in range(random.randint(1, 12)):
+        run.asks(when + 10 * n, ask)
+        if ask.verb == "pause":
+            run.asks(when + 10 * n + 3, Asked("resume"))
+
+
 # ---------------------------------------------------------------- the ground
 
 
@@ -110,17 +139,22 @@ def _edited(run: Run, random: Random, when: float) -> None:
     run.world.clock.at(START + when, lambda: _edit(run, random))
     words = (
         Asked("resume", restore=True), Asked("rollback", restore=True), Asked("rollback"), Asked("abandon"),
-        Asked("resume"),
+        Asked("resume"), Asked("finish"),
     )  # fmt: skip
     for ask in random.sample(words, 2):
         when += random.uniform(2, 30)
         run.asks(when, ask)
+        if random.random() < 0.3:
+            when += random.uniform(0, 10)
+            run.world.clock.at(START + when, lambda: _edit(run, random))
 
 
 def _edit(run: Run, random: Random) -> None:
     state, held = run.judge.known(), run.world.records[random.choice(run.originals).name]
     if not state.active:
         return
+    if not held.fence and not any(one.fence for one in state.known if one.name == held.name):
+        run.judge.theirs.add(held.name)
     strange = tuple(_strange(r, random) for r in held.rrsets)
     if random.random() < 0.3:
         run.world.tell(f"somebody removes the fence of {held.name}")
@@ -157,14 +191,28 @@ def _skewed(run: Run, random: Random, when: float) -> None:
 def _silent(run: Run, random: Random, when: float) -> None:
     begin, end = START + when, START + when + random.choice((5.0, 40.0, LONG))
     which = random.randrange(len(run.lags))
+    if random.random() < 0.3:
+        run.asks(when + random.uniform(0, 60), Asked("rollback"))
     run.world.silent = lambda at: (which,) if begin < at < end else ()
 
 
 def _refused(run: Run, random: Random, when: float) -> None:
-    """The server refuses the key for a while."""
+    """The server refuses the key for a while; it may be that the operator turns back at once."""
     world = run.world
+    if random.random() < 0.4:
+        when *= random.choice((0, 1))
+        run.asks(when + random.uniform(0, 10), Asked("rollback"))
     world.clock.at(START + when, lambda: setattr(world, "refuses", "REFUSED by policy"))
     world.clock.at(START + when + random.choice((5.0, 30.0)), lambda: setattr(world, "refuses", ""))
+
+
+def _edited_config(run: Run, random: Random, when: float) -> None:
+    """Somebody edits what the plan is bound to, and as a rule takes it back."""
+    run.edits(when, ("ttl: 60s → 30s",))
+    if random.random() < 0.8:
+        run.edits(when + random.uniform(1, 30), ())
+    else:
+        run.asks(when + random.uniform(1, 60), Asked("rollback"))
 
 
 # ---------------------------------------------------------------- the operator
@@ -175,7 +223,7 @@ def _rollback(run: Run, random: Random, when: float) -> None:
 
 
 def _shift(run: Run, random: Random, when: float) -> None:
-    weights = sorted({0, *(stage.weight for stage in run.stages)})
+    weights = sorted({0, 33, *(stage.weight for stage in run.stages)})
     run.asks(when, Asked("shift", random.choice(weights), force=random.random() < 0.7))
 
 
@@ -197,17 +245,21 @@ FATES: dict[str, Fate] = {
     "nothing befalls it": lambda *_: None,
     "A fails": _a_fails,
     "B fails": _b_fails,
+    "B is late": _b_is_late,
     "both fail": _both_fail,
     "the prober is blind": _blind,
     "B answers otherwise": _unfit,
     "a client stays at A": _stays,
     "a side has no counters": _uncounted,
     "A is kept, or asks for approval": _kept,
+    "a name was left out": _left_out,
+    "A is slow to stop": _slowly_stopped,
     "somebody edits the zone": _edited,
     "undone from DNS": _undone,
     "the clocks differ": _skewed,
     "a name server is silent": _silent,
     "the key is refused": _refused,
+    "the config is edited": _edited_config,
     "rollback": _rollback,
     "shift": _shift,
     "finish": _finish,

@@ -1,9 +1,9 @@
 """The invariants of a migration, checked against the truth of the simulated world."""
 
 from lbmigrate import lua
-from lbmigrate.decide import decide, phase
+from lbmigrate.decide import decide, permit, phase
 from lbmigrate.events import Asked, Began, Ended, Entry, Event, Passed, Started, TurnedBack
-from lbmigrate.facts import fresh
+from lbmigrate.facts import SEARCHED
 from lbmigrate.fold import State, fold
 from lbmigrate.lab.world import START, MemoryJournal, World
 from lbmigrate.model import RRset, SideName
@@ -17,11 +17,12 @@ AFTER = 400.0  # seconds: later than any message
 
 
 class Judge:
-    """What was broken, each with its moment."""
+    """What was broken, each with its moment. `theirs`: names that others edited when we had no claim on them."""
 
     def __init__(self, world: World, journal: MemoryJournal, plan: Plan) -> None:
         self.broken: list[str] = []
         self.over = False
+        self.theirs: set[str] = set()
         self._world, self._journal, self._plan = world, journal, plan
         self._before = dict(world.records)
         self._state = State()
@@ -47,7 +48,7 @@ class Judge:
             self.break_(f"{state.outcome} is called failed")
         match entry.event:
             case Passed(step):
-                self._passed(step, state)
+                self._passed(step)
             case TurnedBack("gate"):
                 if self._failing("a"):
                     self.break_("turned back to an A that fails")
@@ -58,15 +59,12 @@ class Judge:
             case _:
                 pass
 
-    def _passed(self, step: Step, state: State) -> None:
-        looked = isinstance(step, Soak) or fresh(
-            state
-        )  # no weight moves before a look: what was edited unseen holds it
-        if isinstance(step, Turn | Soak) and looked and self._cached_other():
+    def _passed(self, step: Step) -> None:
+        if isinstance(step, Turn | Soak) and self._cached_other():
             self.break_(f"passed {step} while caches may hold another answer")
         if isinstance(step, Soak) and step.weight and self._failing("b"):
             self.break_(f"passed {step} although B fails")
-        if isinstance(step, Drain) and self._cached(step.side) and not state.back:
+        if isinstance(step, Drain) and self._cached(step.side):
             self.break_(f"passed {step} while DNS or a cache may still name it")
 
     def _abandoned(self, step: Write) -> None:
@@ -121,10 +119,17 @@ class Judge:
         late = asked(at) - asked(at - retire.idle_for) > retire.max_requests
         if late and self._world.up["a"] and self._world.counts["a"]:
             self.break_("A was stopped although somebody asked it within the idle window")
+        if self._left_out(state):
+            self.break_("A was stopped although a name that the plan does not move still ends there")
         if retire.approve and not any(
             isinstance(e, Asked) and e.verb in ("approve", "finish") for e in self._attempt()
         ):
             self.break_("A was stopped without the approval that retire asks for")
+
+    def _left_out(self, state: State) -> bool:
+        """A name beyond the plan ended at A when the zones were looked through last, and does so now."""
+        left, now, counted = self._world.left, self._world.clock.now(), self._world.up["a"] and self._world.counts["a"]
+        return bool(left(now) and left(now - SEARCHED)) and counted and not state.forced
 
     def ended(self, state: State) -> None:
         """After the end: no earlier message changes anything, nothing else was touched, the journal folds the same."""
@@ -134,6 +139,8 @@ class Judge:
         if whole != state or decide(whole) != decide(state):
             self.break_("the same journal gave another state, or another next action")
         if state.outcome:
+            if not all(permit(state, Asked(verb)) for verb in ("shift", "finish", "rollback", "abandon")):
+                self.break_("an operator's word is taken although nothing is under way")
             before = dict(world.records)
             self._holds(state.outcome)
             world.tell("once more every message that was ever sent")
@@ -151,9 +158,11 @@ class Judge:
         """What the zones hold at the end."""
         for original in self._plan.originals:
             now = self._world.records[original.name]
+            if now.name in self.theirs:
+                continue
             if now.fence and outcome != "abandoned":
                 self.break_(f"{outcome}, but {now.name} still has a fence")
-            if outcome == "rolled-back" and now.rrsets != original.rrsets and self._world.sent:  # else it is not ours
+            if outcome == "rolled-back" and now.rrsets != original.rrsets:
                 self.break_(f"rolled back, but {now.name} is not as it was")
             if outcome == "done" and not all(_names(r, "b") and not _names(r, "a") for r in now.rrsets):
                 self.break_(f"done, but {now.name} is not B's alone")

@@ -161,6 +161,20 @@ class Run:
             self.world.tell(f"the operator is refused: {wrong}")
         self.words -= 1
 
+    def edits(self, when: float, difference: tuple[str, ...]) -> None:
+        """The bound part of the config differs from the plan from then on; nothing: it agrees again."""
+
+        def configure() -> None:
+            if self.judge.over or not self.judge.known().active:
+                return
+            try:
+                number = worker(OPERATOR + int(when))
+                Engine(self.journal, self.world.clock, number, self.alive, self.told).configure(self.soft, difference)
+            except Crash:
+                self.edits(when + 2, difference)
+
+        self.world.clock.at(START + when, configure)
+
     # ---- judging
 
     def finally_(self) -> None:

@@ -1,6 +1,7 @@
 """Many seeds, by all processors: the rate, what broke, and which branches of `decide` were taken.
 
-`python -m tests.simulation.soak [COUNT [FIRST]]`, in the project's folder.
+`python -m tests.simulation.soak [COUNT [FIRST]]`, in the project's folder. What was interrupted goes on from the seed
+that it named last: seeds know nothing of each other.
 """
 
 import os
@@ -10,14 +11,13 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 
-from .branches import Arcs, taken, traced
+from .branches import EVERY, Branch, noted, untaken
 from .fate import drawn
 from .story import ended, verdict
 
 CHUNK = 200
-SAMPLE = 100  # one seed in so many is played under coverage, which takes several times as long
+EACH = 25  # chunks between two lines that say how far it is
 
 
 @dataclass
@@ -26,7 +26,8 @@ class Tally:
 
     seeds: int = 0
     wrong: list[str] = field(default_factory=list)
-    arcs: Arcs = frozenset()
+    branches: set[Branch] = field(default_factory=set)
+    cpu: float = 0.0
 
 
 def play(seed: int) -> str:
@@ -41,15 +42,12 @@ def play(seed: int) -> str:
 
 def chunk(first: int, count: int) -> Tally:
     """Play some seeds one after the other."""
-    tally = Tally(count)
-    for seed in range(first, first + count):
-        if seed % SAMPLE == 0:
-            wrong, arcs = traced(partial(play, seed))
-            tally.arcs |= arcs
-        else:
-            wrong = play(seed)
-        if wrong:
-            tally.wrong.append(f"seed {seed}: {wrong} (python -m tests.simulation {seed})")
+    begun, tally = time.process_time(), Tally(count)
+    with noted() as tally.branches:
+        for seed in range(first, first + count):
+            if wrong := play(seed):
+                tally.wrong.append(f"seed {seed}: {wrong} (python -m tests.simulation {seed})")
+    tally.cpu = time.process_time() - begun
     return tally
 
 
@@ -62,25 +60,27 @@ def chunks(first: int, count: int) -> Iterator[tuple[int, int]]:
 def soak(count: int, first: int) -> int:
     """Play them all, and say how it goes; the number of seeds that went wrong."""
     begun, total = time.monotonic(), Tally()
-    begins = [begin for begin, _ in chunks(first, count)]
-    sizes = [size for _, size in chunks(first, count)]
+    begins, sizes = zip(*chunks(first, count), strict=True)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for one in pool.map(chunk, begins, sizes):
-            total = Tally(total.seeds + one.seeds, total.wrong + one.wrong, total.arcs | one.arcs)
+        for n, one in enumerate(pool.map(chunk, begins, sizes), 1):
+            branches = total.branches | one.branches
+            total = Tally(total.seeds + one.seeds, total.wrong + one.wrong, branches, total.cpu + one.cpu)
             for line in one.wrong:
                 print(line, flush=True)
-            if total.seeds % (50 * CHUNK) == 0:
-                print(f"simulated: {total.seeds:,} of {count:,}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - begun
-    last, wrong = first + count - 1, len(total.wrong)
-    print(f"simulated: seeds {first:,} to {last:,} in {seconds:,.0f} s, {count / seconds:.0f} a second: {wrong} wrong")
-    found, of, missing = taken(total.arcs)
-    print(f"simulated: {found} of {of} branches of `decide` taken in a sample of one in {SAMPLE}{_but(missing)}")
-    return wrong
+            if n % EACH == 0:
+                where = f"up to seed {first + total.seeds - 1:,}; to go on: {count - total.seeds} {first + total.seeds}"
+                print(f"simulated: {total.seeds:,} of {count:,}, {where}", file=sys.stderr, flush=True)
+    _said(total, first, time.monotonic() - begun)
+    return len(total.wrong)
 
 
-def _but(missing: list[str]) -> str:
-    return f"; not (line → line): {', '.join(missing)}" if missing else ""
+def _said(total: Tally, first: int, seconds: float) -> None:
+    last, rate, each = first + total.seeds - 1, total.seeds / seconds, 1000 * total.cpu / total.seeds
+    pace = f"in {seconds:,.0f} s, {rate:.0f} a second ({each:.1f} ms of processor time each)"
+    print(f"simulated: seeds {first:,} to {last:,} {pace}: {len(total.wrong)} wrong")
+    missing = untaken(total.branches)
+    but = f"; not: {'; '.join(missing)}" if missing else ""
+    print(f"simulated: {len(EVERY) - len(missing)} of {len(EVERY)} branches of `decide` taken{but}")
 
 
 if __name__ == "__main__":
