@@ -7,7 +7,7 @@ moved; what leads to a moved name follows it.
 
 import ipaddress
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from lbmigrate import lua
@@ -165,15 +165,21 @@ class Contents:
 # ---------------------------------------------------------------- what follows from it
 
 
-def findings(zones: Iterable[Contents], a: Side) -> tuple[tuple[Found, ...], tuple[Beside, ...]]:
-    """Every record by which a name ends at A, and every one that names A beside, in the order of names in a zone."""
+def findings(
+    zones: Iterable[Contents], a: Side, planned: Collection[Name] = ()
+) -> tuple[tuple[Found, ...], tuple[Beside, ...]]:
+    """Every record by which a name ends at A, and every one that names A beside, in the order of names in a zone.
+
+    `planned`: names that are moved. A's own host name among them leads to B then, and what points there follows.
+    """
     zones = list(zones)
     host = wire(a.hostname) if a.hostname else b""
     held = [one for zone in zones for one in zone.found]
     ends: dict[Name, tuple[Name, ...]] = {**({host: ()} if host else {}), **{one.name: () for one in held}}
     led = list(_led(zones, ends))
     by_entry = {zone.entry: zone for zone in zones}
-    judged = dict.fromkeys(_judged(one, host, by_entry[one.entry]) for one in (*held, *led))
+    stays = b"" if host in planned else host
+    judged = dict.fromkeys(_judged(one, stays, by_entry[one.entry]) for one in (*held, *led))
     moved = {one.name for one in judged if one.fate == "move"}
     found = [_followed(one, moved) for one in judged]
     beside = [one for zone in zones for one in zone.beside]

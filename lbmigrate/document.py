@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lbmigrate.decide import Wait, decide, phase, ways
-from lbmigrate.events import SideSeen
+from lbmigrate.decide import Note, Wait, decide, phase, ways
+from lbmigrate.events import Hold, SideSeen, TurnedBack
 from lbmigrate.facts import present, turned_at, verdict
 from lbmigrate.fold import State
 from lbmigrate.model import RRset, Side
@@ -151,6 +151,8 @@ def following(s: State) -> str | None:
     if s.hold:
         then = tell_step(s.step) if s.step else "the end"
         return f"go on when the cause of the hold is gone, with: {then}; exit 4 at {iso(s.hold.at + s.soft.soak_limit)}"
+    if isinstance(now, Note) and isinstance(now.event, Hold | TurnedBack):
+        return f"{'hold' if isinstance(now.event, Hold) else 'turn back to A'}: {now.event.why}"
     waits = f"wait for {now.why}" if isinstance(now, Wait) and now.why else None
     left = [tell_step(step) for step in s.steps[s.cursor : s.cursor + 2]]
     return ", then ".join([waits, *left[1:]] if waits else left) or "the end"

@@ -57,6 +57,7 @@ class Engine:
         self._journal, self._clock = journal, clock
         self._me, self._alive = me, alive
         self._tell, self._waiting = tell, waiting
+        self._uncounted = False  # the last look is not in the journal: nobody has counted its probes
         self.state = State()
         self.refresh(quiet=True)
 
@@ -185,16 +186,18 @@ class Engine:
         end = min(now + left, *([until] if until is not None else [now + SLICE]))
         self._waiting(self.state, at, why)
         seq = self.state.seq
-        saw = look(parts, self.state, max(end, now + LEAST), lambda: self._newer(seq))
+        state = replace(self.state, torn=True) if self._uncounted else self.state
+        self._uncounted = True
+        saw = look(parts, state, max(end, now + LEAST), lambda: self._newer(seq))
         if self.state.by == worker_id(self._me):
-            self.append(_short(self.state, saw))
+            self._uncounted = not self.append(_short(self.state, saw))
 
     def _newer(self, seq: int) -> bool:
         return bool(self._journal.read(seq))
 
     def leave(self) -> None:
         """Give the lease back."""
-        while self.refresh().worker == self._me and not self.append(Left(self._me)):
+        while self.refresh().worker == self._me and not self.append(Left(self._me, self._uncounted)):
             pass
 
 

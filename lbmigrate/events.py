@@ -43,9 +43,10 @@ class Took:
 
 @value
 class Left:
-    """The worker went away in good order."""
+    """The worker went away in good order; `torn`: in the middle of a look, whose probes nobody has counted."""
 
     worker: Worker
+    torn: bool = False
 
 
 @value

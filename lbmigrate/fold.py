@@ -67,7 +67,9 @@ class State:
     """Everything that `decide` may know. `stage` numbers the entry that began the present stage.
 
     `drifts`: how often somebody else's change was met in this attempt. `looked`: the present worker has looked since
-    it took over; what another one saw is no proof of now. `past`: steps of former lists that were gone through, to be
+    it took over; what another one saw is no proof of now. `torn`: somebody went away in the middle of a look, so that
+    the sides' counters since the last one hold probes of ours that nobody has counted. `past`: steps of former lists
+    that were gone through, to be
     shown after the preparation.
     """
 
@@ -108,6 +110,7 @@ class State:
     difference: tuple[str, ...] = ()
     seen: Seen = Seen()
     looked: bool = True
+    torn: bool = False
     base: tuple[int, int] = (0, 0)
     left_running: str = ""
     outcome: str = ""
@@ -154,10 +157,10 @@ def _one(s: State, entry: Entry) -> State:
             return replace(s, migration=migration)
         case Took(worker):
             flight = s.flight and replace(s.flight, denied=False)
-            lease = entry.at + LEASE
-            return replace(s, worker=worker, by=worker_id(worker), lease=lease, flight=flight, looked=False)
-        case Left():
-            return replace(s, worker=None, by="", lease=0.0)
+            lease, torn = entry.at + LEASE, s.torn or s.worker not in (None, worker)
+            return replace(s, worker=worker, by=worker_id(worker), lease=lease, flight=flight, looked=False, torn=torn)
+        case Left(_, torn):
+            return replace(s, worker=None, by="", lease=0.0, torn=s.torn or torn)
         case Started():
             return _started(s, entry, event)
         case Configured(soft):
@@ -171,7 +174,7 @@ def _one(s: State, entry: Entry) -> State:
         case Asked():
             return _asked(s, entry, event)
         case Saw():
-            return replace(s, seen=_seen(s, event), looked=True)
+            return replace(s, seen=_seen(s, event), looked=True, torn=False)
         case Passed(step, why):
             return _passed(s, entry, step, why)
         case TurnedBack():
@@ -192,6 +195,7 @@ def _started(s: State, entry: Entry, event: Started) -> State:
         worker=s.worker,
         by=s.by,
         lease=s.lease,
+        torn=s.torn,
         attempt=event.attempt,
         digest=event.digest,
         plan=event.plan,

@@ -66,7 +66,7 @@ def discover(bound: Bound, given: Sequence[str] = (), account: bool = False) -> 
     if len(refusals) == len(bound.dns):
         more = "" if asked.names else "; or give the names to ask for: lbmigrate discover NAME …"
         raise Denied(f"{refusals[0]}{more}")
-    found, beside = findings(parts, bound.a)
+    found, beside = findings(parts, bound.a, {wire(name) for name in bound.names})
     strays = _strays([name for name in asked.names if name not in unread], found)
     said = _unlisted(bound) if not account else _unconfigured(bound, found)
     return Discovery(tuple(zones), found, beside, (*unread.values(), *strays, *said))
@@ -173,7 +173,11 @@ def left(bound: Bound) -> Search:
         except Denied:
             closed.append(f"{entry.zone} (view {entry.view})" if entry.view else entry.zone)
     moved = {wire(name) for name in bound.names}
-    found = [one.name for one in findings(parts, bound.a)[0] if one.fate in ("move", "stuck") and one.name not in moved]
+    found = [
+        one.name
+        for one in findings(parts, bound.a, moved)[0]
+        if one.fate in ("move", "stuck") and one.name not in moved
+    ]
     return Search(left=tuple(map(text, dict.fromkeys(found))), closed=tuple(closed))
 
 

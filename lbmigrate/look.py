@@ -221,7 +221,7 @@ def _side(parts: Parts, state: State, name: SideName, seconds: float) -> SideSee
     own, sent = before.own, before.sent
     if now.as_of is not None:
         own, sent = counted((*before.sent, (state.at, seconds, before.own)), now.as_of)
-    foreign = _foreign(before, now, own)
+    foreign = None if state.torn else _foreign(before, now, own)
     return replace(
         before,
         up=now.up,

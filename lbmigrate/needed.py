@@ -49,7 +49,7 @@ def _read(bound: Bound, zones: tuple[Zone, ...]) -> tuple[list[Held], str]:
     try:
         originals = survey(bound, zones)
     except LbmigrateError as wrong:
-        return [], f"types assumed from the config: {wrong}"
+        return [], f"types assumed from the config: {wrong}; give this again once the key may read the zone"
     try:
         plan = planned(bound, originals, near=True)
     except Refused as wrong:

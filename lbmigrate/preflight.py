@@ -1,13 +1,14 @@
 """`check`: every precondition proven against the real systems, changing nothing."""
 
 import os
+import stat
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
 from lbmigrate.assemble import planned, pointed, served, survey, target
 from lbmigrate.document import ttl_of
-from lbmigrate.errors import LbmigrateError, Refused
+from lbmigrate.errors import LbmigrateError, Refused, Unreachable
 from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Probe, Sample
 from lbmigrate.parts import Parts
@@ -33,15 +34,22 @@ class Finding:
 
 def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
     """Every precondition, each with what was seen."""
-    found = [Finding("ok", f"config {config.path}: {len(config.bound.names)} name(s)")]
+    found = [Finding("ok", f"config {config.path}: {len(config.bound.names)} name(s)"), *_open(config.path)]
     if state.active:
         return [*found, Finding("ok", f"attempt {state.attempt} is under way; see: lbmigrate status")]
     for index in range(len(config.bound.dns)):
         found += _tried(partial(_zone, parts, config, index))
-    if all(one.kind is Refused for one in found):  # else nothing more can be said of what the zones hold
+    if not any(one.kind is Unreachable for one in found):  # else nothing more can be said of what the zones hold
         found += _tried(partial(_names, parts, config)) + others(parts, config)
     found += _tried(partial(_sides, parts, config)) + _tried(partial(_probes, parts, config))
     return list(dict.fromkeys(found))
+
+
+def _open(path: str) -> list[Finding]:
+    """A config that others can write: it may name commands, which run as whoever gives a verb."""
+    if not os.path.exists(path) or not os.stat(path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return []
+    return [Finding("hint", f"{path} can be written by others, and what it names is run as you: chmod go-w {path}")]
 
 
 def _tried(look: Callable[[], list[Finding]]) -> list[Finding]:
@@ -66,7 +74,10 @@ def _names(parts: Parts, config: Config) -> list[Finding]:
     can = weights(attainable(config.bound, originals))
     found = [Finding("ok", f"attainable weights: {can}; TTL {before} s, {during} s while under way")]
     silent = {one.server: one.error for one in served(plan, parts.zones)() if one.error}
-    found += [Finding("no", f"{server} does not serve the names: {error}") for server, error in silent.items()]
+    found += [
+        Finding("no", f"{server} does not serve the names: {error}; if others do, list them: nameservers:")
+        for server, error in silent.items()
+    ]
     if pointed(originals) and config.bound.b.hostname:
         fit, what = target(config.bound, parts.zones)
         found.append(Finding("ok" if what.endswith("leads to B") else "hint" if fit else "no", what))

@@ -13,6 +13,11 @@ from lbmigrate.plan import Plan, found, wanted
 from lbmigrate.spec import Dns
 
 NOTHING = "# nothing to undo: no name is claimed"
+DRIFTED = "# somebody else changed these names, so the server will refuse this; instead: lbmigrate rollback --restore"
+UNKNOWN = (
+    "# nothing to undo that this journal knows of; if names carry a fence all the same (TXT at _lbmigrate.NAME):"
+    " lbmigrate rollback --from-dns"
+)
 
 
 def commands(s: State) -> str:
@@ -20,13 +25,16 @@ def commands(s: State) -> str:
 
     A message under way may have arrived or not: then there is one for each case, and the server takes what fits.
     """
-    if s.plan is None or not s.active:
+    if s.plan is None:
+        return UNKNOWN
+    if not s.active:
         return NOTHING
     if s.retired or leaving(s):
         return "# nothing to undo by hand: A is stopped, or being stopped; go on with: lbmigrate run"
     unsure = {write.batch for _, write in s.pending}
     parts = [part for index in sorted({*s.claimed, *unsure}) for part in _batch(s, s.plan, index)]
-    return "\n".join(parts) or NOTHING
+    drifted = bool(s.seen.drift) or (s.hold is not None and s.hold.cause == "drift")
+    return "\n".join([DRIFTED] * (drifted and bool(parts)) + parts) or NOTHING
 
 
 def _batch(s: State, plan: Plan, index: int) -> list[str]:

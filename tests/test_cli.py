@@ -627,6 +627,8 @@ def test_run_in_json_is_one_line_per_event_and_a_last_document(ground: Ground) -
 
 @pytest.mark.parametrize("verb", ["start", "shift", "finish", "rollback", "abandon", "pause", "approve", "resume"])
 def test_a_verb_that_moves_something_prints_one_document_in_json(ground: Ground, verb: str) -> None:
+    if verb == "approve":
+        Path("lbmigrate.yaml").write_text(CONFIG.replace("[50, 100]", "[50, {weight: 100, approve: true}]"))
     if verb != "start":
         under_way(ground)
     more = {"shift": ("--weight", "0"), "finish": ("--yes",), "rollback": ("--yes",)}.get(verb, ())
@@ -753,3 +755,29 @@ def test_after_done_the_same_config_is_refused_and_a_swapped_one_begins_the_way_
     swapped = file.read_text().replace(A[0], "x.x").replace(B[0], A[0]).replace("x.x", B[0])
     file.write_text(swapped)
     assert "swap a and b" not in ground("start", "--dry-run").err
+    assert "another plan by now; begin it: lbmigrate start" in one_line(ground("run"), 6)
+
+
+def test_a_look_finds_drift_that_nobody_has_met_yet(ground: Ground) -> None:
+    under_way(ground)
+    mine = ground.world.records[NAME]
+    strange = RRset(NAME, "A", mine.rrsets[0].ttl, ("192.0.2.99",))
+    ground.world.records[NAME] = Held(NAME, (strange,), mine.fence)
+    assert ground("status", "--exit-code").code == 8
+    seen = ground("status", "--live", "--exit-code")
+    assert seen.code == 5
+    assert "192.0.2.99" in seen.out
+    assert ground("status", "--undo").out.startswith("# somebody else changed these names")
+
+
+def test_without_its_journal_a_rollback_says_how_it_goes_without(ground: Ground) -> None:
+    under_way(ground)
+    ground.journal.entries.clear()
+    assert "rollback --from-dns" in one_line(ground("rollback", "--yes"), 6)
+    assert "rollback --from-dns" in ground("status", "--undo").out
+
+
+def test_what_was_abandoned_is_the_operators_own(ground: Ground) -> None:
+    under_way(ground)
+    assert ground("abandon", "--yes").code == 0
+    assert "yours to put right" in one_line(ground("rollback", "--yes"), 6)

@@ -733,6 +733,8 @@ def test_without_a_plan_there_is_nothing_to_do() -> None:
 
 NONE = State()
 SOAKING = at(SOAK, judged=False)
+ASKED_FOR = plans.build(bound(stages=(Stage(50, approve=True), 100)), (held(),))
+ASKING = at(Soak(50, approve=True), plan=ASKED_FOR)
 JUDGED = at(FULL, judged=True)
 BACKWARD = going_back(RESTORE)
 RETIRED = at(RELEASE, weight=100, retired=True)
@@ -762,7 +764,13 @@ WORDS: list[tuple[str, State, Asked, type[Exception] | None]] = [
     ("finish when A is dead", at(SOAK, look={"a": side("unknown", up=False)}), Asked("finish"), None),
     ("pause", SOAKING, Asked("pause"), None),
     ("resume", SOAKING, Asked("resume"), None),
-    ("approve", SOAKING, Asked("approve"), None),
+    ("approve where nothing waits for it", SOAKING, Asked("approve"), Refused),
+    ("approve a stage", ASKING, Asked("approve"), None),
+    ("approve a stage that is on its way", replace(ASKING, cursor=ASKING.cursor - 1), Asked("approve"), None),
+    ("approve A's retirement", replace(at(Drain("a"), weight=100), soft=soft(retire=Retire(approve=True))),
+     Asked("approve"), None),
+    ("approve A's retirement, which does not ask", at(Drain("a"), weight=100), Asked("approve"), Refused),
+    ("approve at the end", RETIRED, Asked("approve"), Refused),
     ("rollback", SOAKING, Asked("rollback"), None),
     ("abandon", SOAKING, Asked("abandon"), None),
     *((f"{verb} on the way back", BACKWARD, Asked(verb), Refused)
@@ -780,7 +788,7 @@ WORDS: list[tuple[str, State, Asked, type[Exception] | None]] = [
     *((f"{verb} under drift", DRIFT, Asked(verb), Drifted)
       for verb in ("shift", "finish", "rollback", "resume")),
     *((f"{verb} under drift", DRIFT, Asked(verb), None)
-      for verb in ("pause", "approve", "abandon")),
+      for verb in ("pause", "abandon")),
     ("resume --restore under drift", DRIFT, Asked("resume", restore=True), None),
     ("resume --accept-drift", DRIFT, Asked("resume", now=PLAN.originals), None),
     ("rollback --restore under drift", DRIFT, Asked("rollback", restore=True), None),

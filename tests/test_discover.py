@@ -198,3 +198,11 @@ def test_only_what_is_looked_at_is_wanted() -> None:
 @given(st.lists(st.tuples(st.sampled_from(sorted(TYPES)), st.binary(max_size=40)), max_size=8))
 def test_no_rdata_breaks_it(many: list[tuple[int, bytes]]) -> None:
     findings([Contents(0, A).add((w("www"), rtype, 0, rdata) for rtype, rdata in many)], A)
+
+
+def test_what_points_to_as_own_name_follows_where_that_is_moved() -> None:
+    one = zone("lb-a A 192.0.2.10\nwww CNAME lb-a\n_x._tcp SRV 0 0 80 lb-a")
+    found, _ = findings([one], A, {w("lb-a")})
+    assert [_line(each) for each in found] == [
+        "_x._tcp SRV lb-a: follow", "lb-a A 192.0.2.10: move", "www CNAME lb-a: follow",
+    ]  # fmt: skip

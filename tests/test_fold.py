@@ -503,3 +503,17 @@ def test_a_b_whose_name_is_known_stays_where_it_is() -> None:
                 Ended(StandUp(), "done", endpoint=replace(ENDPOINT, alias_zone="")))  # fmt: skip
     assert kept.plan is not None
     assert kept.plan.bound.b.alias_zone == "Z1"
+
+
+# ---------------------------------------------------------------- probes that nobody has counted
+
+
+def test_who_goes_away_in_the_middle_of_a_look_leaves_probes_that_nobody_has_counted() -> None:
+    left = told(BEGUN, Left(ME, torn=True))
+    assert left.torn
+    assert told(left, Took(OTHER), by=worker_id(OTHER)).torn
+    assert told(BEGUN, Took(OTHER), by=worker_id(OTHER)).torn, "who was killed says nothing"
+    assert not told(BEGUN, Left(ME), Took(OTHER)).torn
+    assert not told(BEGUN, Took(ME)).torn
+    assert not told(left, Took(ME), Saw(1.0, "here", (), Seen())).torn
+    assert told(replace(left, plan=None), STARTED).torn

@@ -222,3 +222,16 @@ def test_counters_that_come_late_tell_foreign_requests_from_ours(foreign: int) -
     assert a.as_of == START + 300
     assert a.total == pytest.approx(5 * foreign, abs=2)
     assert sum(number for _, _, number in a.sent) < 35
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_requests_that_nobody_has_counted_are_nobodys(torn: bool) -> None:
+    world = World(1, known_at(100), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 5.0, 1, True)
+    made.zones = (Follows(world, START),)  # type: ignore[assignment]
+    counted_ = side(process="lb", requests=0, quiet=((START - 1000, 0),))
+    made.sides["a"].look = lambda: Look(True, "lb", requests=500)  # type: ignore[method-assign]
+    state = at(DRAIN, weight=100, at=START, claimed=(), look={"at": START, "a": counted_}, torn=torn)
+    a = look(made, state, START + 1, lambda: False).after.a
+    assert (a.total > 400) is not torn
+    assert (a.quiet[0][0] >= START) is torn

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from servers import HOST, KEY, ZONE, Server, embedded
@@ -11,7 +12,7 @@ from lbmigrate.assemble import target
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.lab.virtual import Faults, World, parts
 from lbmigrate.model import PairSeen, Probe, Result, Sample, Side
-from lbmigrate.preflight import Finding, _late, _probes
+from lbmigrate.preflight import Finding, _late, _open, _probes
 from lbmigrate.spec import Bound, Config, Dns, Stage, Tsig
 
 HOSTS = "\nlb-b A 192.0.2.20\nlb-b AAAA 2001:db8::20\nlb-c A 192.0.2.20\n"
@@ -90,3 +91,12 @@ def test_what_as_answers_say_of_slow(probe: Probe, took: list[float], told: str)
     said = _late(probe, took)
     assert told in said
     assert bool(said) is bool(told)
+
+
+@pytest.mark.parametrize(("mode", "hints"), [(0o644, 0), (0o600, 0), (0o664, 1), (0o666, 1)])
+def test_a_config_that_others_can_write_is_told(tmp_path: Path, mode: int, hints: int) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    file.touch()
+    file.chmod(mode)
+    assert len(_open(str(file))) == hints
+    assert _open(str(tmp_path / "none.yaml")) == []

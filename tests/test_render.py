@@ -343,8 +343,16 @@ def test_an_entry_as_a_line_of_json() -> None:
 
 
 def test_with_nothing_claimed_there_is_nothing_to_undo() -> None:
-    for state in (State(), at(CLAIM, claimed=()), at(Soak(50), outcome="done")):
+    for state in (at(CLAIM, claimed=()), at(Soak(50), outcome="done")):
         assert commands(state) == "# nothing to undo: no name is claimed"
+    assert "lbmigrate rollback --from-dns" in commands(State())
+
+
+def test_what_the_server_will_refuse_is_said_before_it() -> None:
+    drifted = commands(at(Soak(50), look={"drift": (f"{NAME} holds A 192.0.2.99",)}))
+    assert drifted.startswith("# somebody else changed these names")
+    assert "nsupdate" in drifted
+    assert not commands(at(Soak(50))).startswith("# somebody")
 
 
 def test_what_abandon_leaves_is_said() -> None:

@@ -70,7 +70,10 @@ def _compose(text: str) -> "yaml.Node | None":
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
         what = ", ".join(filter(None, (wrong.context, wrong.problem)))
-        raise Wrong((mark.line + 1 if mark else 1, f"not YAML: {what}")) from None
+        line = mark.line + 1 if mark else 1
+        tab = any("\t" in one for one in text.splitlines()[line - 1 : line])
+        what += "; there is a tab, and YAML is indented by spaces" if tab else ""
+        raise Wrong((line, f"not YAML: {what}")) from None
     except yaml.reader.ReaderError as wrong:
         line = text.count("\n", 0, wrong.position) + 1 if isinstance(wrong.position, int) else 1
         raise Wrong((line, f"not YAML: {wrong.reason}")) from None

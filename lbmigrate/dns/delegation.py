@@ -83,16 +83,15 @@ def follow(zone: dns.name.Name) -> Delegated:
 
 def _parent(zone: dns.name.Name) -> tuple[dns.name.Name, list[str]]:
     """The zone above, and its servers."""
-    name = zone
+    name, why = zone, ""
     while name != dns.name.root:
         name = name.parent()
         try:
             if servers := resolver.ask(name.to_text(), "NS")[0]:
                 return name, list(servers)
-        except OSError:
-            if name == dns.name.root:
-                raise
-    raise OSError(f"no zone above {zone} has servers")
+        except OSError as wrong:
+            why = why or str(wrong)
+    raise OSError(why or f"no zone above {zone} has servers")
 
 
 def _question(zone: dns.name.Name) -> dns.message.Message:

@@ -83,8 +83,8 @@ class Directory:
         found, mine = self._delegation.now(), self.all()
         zone = text_of(self._zone)
         if not found.servers:
-            return (f"{zone}: its delegation cannot be followed ({found.why}), so only the servers are waited for that"
-                    " its own NS names; all that resolvers may ask: nameservers:",)  # fmt: skip
+            return (f"{zone}: the zone above it cannot be asked for its servers ({found.why}); one that only that zone"
+                    " names would not be waited for; nameservers: lists all",)  # fmt: skip
         beyond = [server.label for server in self._beyond(found)]
         if beyond:
             return (f"{zone}: {found.parent} delegates it to {', '.join(beyond)} too, which its own NS does not name;"

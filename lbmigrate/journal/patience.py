@@ -10,7 +10,10 @@ from lbmigrate.journal import chain
 SECONDS = 8.0  # until no further try begins: under the lease (10 s), and far under a tick (50 s)
 ANSWER = 3.0  # seconds for one connection, and for one answer
 PAUSE = 0.1  # seconds, doubled with every try up to a second; each pause is a random part of it
-MEND = "nothing was done; mend that and give the same command again"
+MEND = (
+    "nothing was done; mend that and give the same command again,"
+    " or undo without a journal: lbmigrate rollback --from-dns"
+)
 
 T = TypeVar("T")
 

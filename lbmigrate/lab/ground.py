@@ -25,7 +25,7 @@ from lbmigrate.lab.transfer import transfer
 from lbmigrate.value import to_json
 
 WARM_SECONDS = 30.0
-END_SECONDS = 15.0
+END_SECONDS = 60.0
 
 
 def rtype(address: str) -> str:

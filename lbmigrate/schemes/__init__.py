@@ -98,7 +98,7 @@ def _moved(how: str, rrset: RRset, a: Side, b: Side, weight: int, alone: bool) -
 def unfit(how: str, original: Held, a: Side, b: Side) -> str:
     """Why this name cannot be moved, or "" when it can."""
     if not original.rrsets:
-        return f"{original.name} has no record that could be moved; a fence is written only beneath a name that exists"
+        return f"{original.name} has no record that could be moved; what there is: lbmigrate discover {original.name}"
     if _moved_already(original, a, b):
         return (
             f"{original.name} holds B's records and none of A's: it is moved already; leave it out, or swap a and b in"
@@ -126,7 +126,8 @@ def _unfit(rrset: RRset, a: Side, b: Side) -> str:
     if rrset.rtype in ("A", "AAAA"):
         ours, theirs = addresses.shares(rrset, a, b)
         if strange := [r for r in rrset.rdatas if r not in ours]:
-            return f"{rrset.name} {rrset.rtype} also holds {', '.join(strange)}, which a.addresses does not name"
+            holds = "also holds" if ours else "holds"
+            return f"{rrset.name} {rrset.rtype} {holds} {', '.join(strange)}, which a.addresses does not name"
         if not theirs:
             return f"{rrset.name} has {rrset.rtype} records, but b.addresses has none of that family"
     if rrset.rtype == weighted.TYPE:

@@ -7,6 +7,7 @@ from contextlib import closing
 import click
 
 from lbmigrate.cli import Common
+from lbmigrate.errors import Drifted
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
 from lbmigrate.verbs import said, work
@@ -46,7 +47,7 @@ def _exit_code(s: State) -> int:
 
     if s.active:
         wrong = on_hold(s)
-        return wrong.code if wrong else 8
+        return wrong.code if wrong else Drifted.code if s.seen.drift else 8
     return 3 if s.outcome == "rolled-back" else 1 if s.outcome == "abandoned" else 0
 
 
