@@ -65,7 +65,7 @@ def main() -> None:
     try:
         code = _run()
     except KeyboardInterrupt:
-        sys.stderr.write("lbmigrate: stopped waiting; the migration is where it was; see: lbmigrate status\n")
+        sys.stderr.write("lbmigrate: stopped waiting; the migration is where it was; go on with: lbmigrate run\n")
         code = 130
     sys.exit(code or 0)
 

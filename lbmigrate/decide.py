@@ -397,8 +397,8 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
     if s.outcome == "done":
         return Refused(f"{ask.verb}: this migration is done; for the way back swap a and b, then start again")
     if s.plan is None and ask.verb in ("rollback", "abandon"):
-        why = "this journal knows of no migration; if names carry a fence all the same (TXT at _lbmigrate.NAME)"
-        return Refused(f"{ask.verb}: {why}: lbmigrate rollback --from-dns")
+        why = f"no migration is under way ({phase(s)}); begin one with: lbmigrate start"
+        return Refused(f"{ask.verb}: {why}; if names carry a fence all the same: lbmigrate rollback --from-dns")
     if s.outcome == "abandoned":
         why = "this migration was abandoned: its records and TTLs are as they were left, and yours to put right"
         return Refused(f"{ask.verb}: {why}; see: lbmigrate history")
@@ -418,19 +418,11 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
         return Refused(f"resume --restore: {why}")
     if ask.verb == "resume" and s.hold and s.hold.cause == "drift" and not (ask.now or ask.restore):
         return Drifted(f"resume: somebody else changed what we own: {s.hold.why}; go on with: lbmigrate {ways(s)}")
-    if ask.verb == "approve" and not _asks(s):
-        return Refused("approve: nothing waits for approval here (approve: under stages: or retire:)")
     if ask.verb == "shift":
         return _permit_shift(s, ask)
     if ask.verb == "finish" and not s.judged and not ask.force and not _a_is_bad(s):
         return Refused("finish: the present stage has not been judged and A is not bad; wait for it, or give --force")
     return None
-
-
-def _asks(s: State) -> bool:
-    """Whether the next thing that a person may approve asks for it."""
-    due = next((step for step in s.steps[s.cursor :] if isinstance(step, Soak | Drain)), None)
-    return due.approve if isinstance(due, Soak) else due is not None and s.soft.retire.approve
 
 
 def _permit_shift(s: State, ask: Asked) -> LbmigrateError | None:

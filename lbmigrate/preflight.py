@@ -8,7 +8,7 @@ from typing import Literal
 
 from lbmigrate.assemble import planned, pointed, served, survey, target
 from lbmigrate.document import ttl_of
-from lbmigrate.errors import LbmigrateError, Refused, Unreachable
+from lbmigrate.errors import LbmigrateError, Refused
 from lbmigrate.fold import State
 from lbmigrate.model import ControlSeen, PairSeen, Probe, Sample
 from lbmigrate.parts import Parts
@@ -39,7 +39,7 @@ def findings(state: State, parts: Parts, config: Config) -> list[Finding]:
         return [*found, Finding("ok", f"attempt {state.attempt} is under way; see: lbmigrate status")]
     for index in range(len(config.bound.dns)):
         found += _tried(partial(_zone, parts, config, index))
-    if not any(one.kind is Unreachable for one in found):  # else nothing more can be said of what the zones hold
+    if all(one.kind is Refused for one in found):  # else nothing more can be said of what the zones hold
         found += _tried(partial(_names, parts, config)) + others(parts, config)
     found += _tried(partial(_sides, parts, config)) + _tried(partial(_probes, parts, config))
     return list(dict.fromkeys(found))

@@ -517,3 +517,7 @@ def test_who_goes_away_in_the_middle_of_a_look_leaves_probes_that_nobody_has_cou
     assert not told(BEGUN, Took(ME)).torn
     assert not told(left, Took(ME), Saw(1.0, "here", (), Seen())).torn
     assert told(replace(left, plan=None), STARTED).torn
+
+
+def test_a_side_is_where_its_addresses_or_its_host_name_are() -> None:
+    assert (GIVEN_B.where, bound().a.where) == (GIVEN_B.hostname.rstrip("."), " ".join(bound().a.addresses))

@@ -241,7 +241,7 @@ class Rfc2136:
         Raises as `read` does, and Denied when the server would refuse the updates that a migration makes.
         """
         records = self.read(names)
-        missing = tuple(f"{h.name}: no record of its own that could be moved" for h in records.held if not h.rrsets)
+        missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
         rights = Rights(self._primary, self._zone, self._update_timeout, self._reader.refusal)
         allowed = (*rights.needed(records.held, self._lua), *rights.beyond(self._lua))
         about = (*self._marks(records), *self._apart(records), *self._differing(records))

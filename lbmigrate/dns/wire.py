@@ -270,8 +270,8 @@ def _verdict(
     error = _tsig(reply).error
     match error:
         case dns.rcode.BADKEY:
-            why = "it is unknown there, so compare name and algorithm (Knot: or no acl of the zone names it)"
-            return Unheard(f"{what}: {key} rejected (BADKEY): {why}")
+            why = "it is unknown there; compare name and algorithm (Knot: or no acl of the zone names it)"
+            return Unheard(f"{what}: {key} rejected (BADKEY), {why}")
         case dns.rcode.BADSIG:
             return Denied(f"{what}: {key} rejected (BADSIG), its secret differs there; compare the secrets")
         case dns.rcode.BADTIME:
