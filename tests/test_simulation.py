@@ -19,7 +19,8 @@ from lbmigrate.events import Began
 from lbmigrate.fold import State
 from lbmigrate.plan import Write
 
-MIGRATIONS = 14_500  # 14,500 to 14,749 hold one that is not mended yet: `scripts/soak 250 14500`; `make soak` plays a million
+# One of 14,500 to 14,749 is not mended yet: `scripts/soak 250 14500`; `make soak` plays a million.
+MIGRATIONS = 14_500
 CHUNK = 250
 QUICK = 100  # of the first chunk, in `make check`
 MUTANTS = 3000  # seeds after which a mutation that broke nothing counts as unnoticed
