@@ -397,8 +397,8 @@ def permit(s: State, ask: Asked) -> LbmigrateError | None:
     if s.outcome == "done":
         return Refused(f"{ask.verb}: this migration is done; for the way back swap a and b, then start again")
     if s.plan is None and ask.verb in ("rollback", "abandon"):
-        why = f"no migration is under way ({phase(s)}); begin one with: lbmigrate start"
-        return Refused(f"{ask.verb}: {why}; if names carry a fence all the same: lbmigrate rollback --from-dns")
+        lost = "if names carry a fence all the same, for its journal is lost: lbmigrate rollback --from-dns"
+        return Refused(f"{ask.verb}: no migration is under way (none); {lost}; else begin one with: lbmigrate start")
     if s.outcome == "abandoned":
         why = "this migration was abandoned: its records and TTLs are as they were left, and yours to put right"
         return Refused(f"{ask.verb}: {why}; see: lbmigrate history")

@@ -189,7 +189,8 @@ class Engine:
         state = replace(self.state, torn=True) if self._uncounted else self.state
         self._uncounted = True
         saw = look(parts, state, max(end, now + LEAST), lambda: self._newer(seq))
-        if self.state.by == worker_id(self._me):
+        # An operator's word that came first takes nothing from what was seen, unless it changed what that adds to.
+        while self._uncounted and self.state.by == worker_id(self._me) and self.state.seen is state.seen:
             self._uncounted = not self.append(_short(self.state, saw))
 
     def _newer(self, seq: int) -> bool:

@@ -38,6 +38,7 @@ from lbmigrate.events import (
 from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal.sqlite import SqliteJournal
 from lbmigrate.lab.virtual import START, Crash, Faults, worker
+from lbmigrate.look import look
 from lbmigrate.model import Applied, Held, Outcome, Records, RRset, Served, Then
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
@@ -249,6 +250,32 @@ def test_one_that_follows_sees_its_goal_even_if_it_never_worked() -> None:
     other.drive(tools(run), over)
     assert other.state.outcome == "done"
     assert by(run, 2) == []
+
+
+@pytest.mark.parametrize(("verb", "kept"), [("pause", True), ("approve", True), ("rollback", True), ("resume", False)])
+def test_a_word_that_comes_while_somebody_looks_takes_nothing_from_what_is_seen(
+    verb: str, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But `resume` says what the world is taken for: what was seen before that word is no answer to it."""
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    torn: list[bool] = []
+
+    def looked(parts: Parts, state: State, until: float, wake: Callable[[], bool]) -> Saw:
+        torn.append(state.torn)
+        saw = look(parts, state, until, wake)
+        if len(torn) == 1:
+            engine(run, 2).ask(Asked(verb))  # type: ignore[arg-type]
+        return saw
+
+    monkeypatch.setattr("lbmigrate.engine.look", looked)
+    before = len(events(run))
+    one.drive(held, lambda _: len(torn) == 2)
+    since = events(run)[before:]
+    assert isinstance(since[0], Asked)
+    assert sum(isinstance(event, Saw) for event in since) == (2 if kept else 1)
+    assert torn == [False, not kept]
 
 
 def test_a_word_that_the_rules_refuse_is_not_written_down() -> None:
