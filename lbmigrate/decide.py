@@ -283,7 +283,9 @@ def _effect(s: State, step: Step) -> Next:
         return Do(step)
     if flight.denied and not isinstance(step, Prove):
         return Note(TurnedBack("refused", flight.why)) if isinstance(step, StandUp) else End("failed", _denied(s, step))
-    if flight.denied and s.at - s.step_at > (MAKE_LIMIT if s.plan and s.plan.bound.b.place else PROVE_LIMIT):
+    assert s.plan is not None
+    limit = MAKE_LIMIT if s.plan.bound.b.place else PROVE_LIMIT
+    if flight.denied and s.at - s.step_at > limit:
         return Note(TurnedBack("refused", flight.why))
     again = flight.tried_at + (1.0 if flight.denied else min(0.25 * 2**flight.tries, 30.0))
     return Wait(again, flight.why) if s.at < again else Do(step)

@@ -69,8 +69,7 @@ class State:
     `drifts`: how often somebody else's change was met in this attempt. `looked`: the present worker has looked since
     it took over; what another one saw is no proof of now. `torn`: somebody went away in the middle of a look, so that
     the sides' counters since the last one hold probes of ours that nobody has counted. `past`: steps of former lists
-    that were gone through, to be
-    shown after the preparation.
+    that were gone through, to be shown after the preparation.
     """
 
     seq: int = 0

@@ -34,7 +34,9 @@ def commands(s: State) -> str:
     unsure = {write.batch for _, write in s.pending}
     parts = [part for index in sorted({*s.claimed, *unsure}) for part in _batch(s, s.plan, index)]
     drifted = bool(s.seen.drift) or (s.hold is not None and s.hold.cause == "drift")
-    return "\n".join([DRIFTED] * (drifted and bool(parts)) + parts) or NOTHING
+    if not parts:
+        return NOTHING
+    return "\n".join([DRIFTED, *parts] if drifted else parts)
 
 
 def _batch(s: State, plan: Plan, index: int) -> list[str]:

@@ -756,6 +756,8 @@ def test_after_done_the_same_config_is_refused_and_a_swapped_one_begins_the_way_
     file.write_text(swapped)
     assert "swap a and b" not in ground("start", "--dry-run").err
     assert "another plan by now; begin it: lbmigrate start" in one_line(ground("run"), 6)
+    file.write_text(CONFIG.replace("[50, 100]", "[100]"))
+    assert ground("run").code == 0
 
 
 def test_a_look_finds_drift_that_nobody_has_met_yet(ground: Ground) -> None:

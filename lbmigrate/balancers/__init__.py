@@ -1,7 +1,7 @@
 """Which software a side runs: one visible dict of drivers, each imported when it is asked for.
 
-A driver whose balancers have no addresses of their own to give (`Side.given`) has a module beside it that says where
-they are: `located(side)` asks the provider, `awaited(side, a)` makes what stands for a B until it is there.
+The module of a driver whose balancers have no addresses of their own to give (`Side.given`) also says where they are:
+`located(side)` asks the provider, `awaited(side, a)` makes what stands for a B until it is there.
 """
 
 from importlib import import_module
@@ -17,9 +17,6 @@ DRIVERS = {
 }
 
 
-HOSTS = {"elbv2": "lbmigrate.balancers.elbv2"}
-
-
 def located(a: Side, b: Side) -> tuple[Side, Side]:
     """The sides with their host names, where only the provider knows them. Raises Refused, Denied, Unreachable."""
     found = _host(a).located(a) if a.given else a
@@ -27,7 +24,7 @@ def located(a: Side, b: Side) -> tuple[Side, Side]:
 
 
 def _host(side: Side) -> Any:
-    return import_module(HOSTS[side.driver])
+    return import_module(DRIVERS[side.driver][0])
 
 
 def make(side: Side, where: str) -> Balancer:

@@ -25,6 +25,7 @@ from lbmigrate.dns.server import Server
 from lbmigrate.value import value
 
 PORT = 53
+ADDRESSES = dns.rdatatype.A, dns.rdatatype.AAAA
 SECONDS = 1.0  # for one question to a parent's server
 MOST = 3  # of the parent's servers that are asked
 AGAIN = 600.0  # seconds after which it is followed again
@@ -106,7 +107,7 @@ def _named(reply: dns.message.Message, zone: dns.name.Name) -> dns.rrset.RRset |
 
 def _server(target: dns.name.Name, reply: dns.message.Message) -> Server:
     """One of the servers, at the addresses that the referral gives or the resolver knows."""
-    glue = [one for one in reply.additional if one.name == target and one.rdtype in (1, 28)]
+    glue = [one for one in reply.additional if one.name == target and one.rdtype in ADDRESSES]
     found = [rdata.to_text() for one in glue for rdata in one] or _addresses(target.to_text())
     error = "" if found else f"{target}, to which the parent delegates, has no address"
     return Server(text_of(target), tuple((address, PORT) for address in found), error)

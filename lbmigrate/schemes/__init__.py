@@ -126,8 +126,7 @@ def _unfit(rrset: RRset, a: Side, b: Side) -> str:
     if rrset.rtype in ("A", "AAAA"):
         ours, theirs = addresses.shares(rrset, a, b)
         if strange := [r for r in rrset.rdatas if r not in ours]:
-            holds = "also holds"
-            return f"{rrset.name} {rrset.rtype} {holds} {', '.join(strange)}, which a.addresses does not name"
+            return f"{rrset.name} {rrset.rtype} also holds {', '.join(strange)}, which a.addresses does not name"
         if not theirs:
             return f"{rrset.name} has {rrset.rtype} records, but b.addresses has none of that family"
     if rrset.rtype == weighted.TYPE:

@@ -32,10 +32,8 @@ def run(common: Common, dry_run: bool, yes: bool, digest: str, nearest: bool) ->
     state = work.state(common)
     if state.outcome == "rolled-back":
         raise RolledBack("the last attempt was rolled back, and run does not try for ever; begin anew: lbmigrate start")
-    if state.outcome == "done" and state.plan is not None:
-        with work.at_work(common, changes=False) as (_, _, chosen):
-            if not work.ended(state, chosen):
-                raise Refused(f"{said.where(state)}; the config is another plan by now; begin it: lbmigrate start")
+    if state.outcome == "done" and work.another(common, state):
+        raise Refused(f"{said.where(state)}; the config is another plan by now; begin it: lbmigrate start")
     if state.outcome:
         return said.say(common, said.where(state))
     return _begin(common, dry_run, digest, nearest, over, lines=True)

@@ -165,6 +165,16 @@ def _named(chosen: "Config", begun: State, begins: bool) -> "Config":
     return replace(chosen, bound=replace(bound, names=gather.bound_names(bound, chosen.discover)))
 
 
+def another(common: Common, state: State) -> bool:
+    """Whether the config is of another migration than the one that is done; stages may since have been edited."""
+    from lbmigrate import config
+    from lbmigrate.difference import difference
+
+    assert state.plan is not None
+    bound = _named(config.load(config_path(common)), state, False).bound
+    return bool(difference(state.plan.bound, replace(bound, stages=state.plan.bound.stages)))
+
+
 def ended(state: State, chosen: "Config") -> str:
     """Why there is nothing to begin, or "": the migration of this very config is done."""
     from lbmigrate.difference import difference
