@@ -31,7 +31,7 @@ def drawn(seed: int) -> Run:
     run.fate = random.choice(sorted(FATES))
     FATES[run.fate](run, random, when)
     if asks or run.soft.retire.approve:
-        for later in range(20, 300, 20):
+        for later in range(20, 1000, 20):  # a second attempt, after much was lost, may ask late
             run.asks(later, Asked("approve"))
     return run
 
