@@ -5,6 +5,7 @@ conditions for fine-grained access control"), so one statement has to hold every
 types at each of these names. IAM cannot say less.
 
 That for balancers names B and A, B's groups by the prefix of their names, and A's groups by the tag that marks them.
+Auto Scaling groups are attached to B's groups alone, and detached from these and, where A is deleted, from A's.
 """
 
 from collections.abc import Collection, Mapping
@@ -38,6 +39,9 @@ FOR_GROUPS = (
 FOR_A = ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
 RETIRING = "lbmigrate:retiring"  # the tag of what a migration is to retire
 PREFIX = "lbm-"  # of the names of B's groups
+FED = (  # who else registers targets with A
+    "autoscaling:DescribeAutoScalingGroups", "ecs:DescribeServices", "ecs:ListClusters", "ecs:ListServices",
+)  # fmt: skip
 VERSION = "2012-10-17"  # of the policies' language
 Policy = dict[str, object]
 
@@ -45,12 +49,12 @@ Policy = dict[str, object]
 def balancers(bound: Bound, keep: bool) -> Policy:
     """The document for sides with driver elbv2; with `keep` A is not deleted; B of another kind asks no more."""
     sides = [side for side in (bound.a, bound.b) if side.place]
-    reads = [COUNTED, *(f"{ELB}:Describe{one}" for one in TOLD)]
+    reads = [COUNTED, *FED, *(f"{ELB}:Describe{one}" for one in TOLD)]
     guarded = [_arn(side, f"loadbalancer/app/{_name(side)}/*") for side in sides]
     acls = [*guarded, _arn(bound.a, "regional/webacl/*/*", "wafv2")]
     statements = [_allow(reads, "*"), _allow(["wafv2:GetWebACLForResource"], acls)]
     if bound.b.place:
-        statements += [*_made(bound.b, acls), *_replaced(bound, keep)]
+        statements += [*_made(bound.b, acls), *_replaced(bound, keep), *_fed(bound.b, keep)]
     return {"Version": VERSION, "Statement": statements}
 
 
@@ -76,6 +80,18 @@ def _replaced(bound: Bound, keep: bool) -> list[Policy]:
         {**_allow(_elb(["AddTags"]), groups), "Condition": {"ForAllValues:StringEquals": only}},
         {**_allow(_elb(["DeleteTargetGroup"]), groups), "Condition": {"StringEquals": marked}},
     ]
+
+
+def _fed(b: Side, keep: bool) -> list[Policy]:
+    groups = _arn(b, "autoScalingGroup:*:autoScalingGroupName/*", "autoscaling")
+    attach, detach, newer = (
+        f"autoscaling:{one}"
+        for one in ("AttachLoadBalancerTargetGroups", "DetachLoadBalancerTargetGroups", "DetachTrafficSources")
+    )
+    only = {"ForAllValues:ArnLike": {"autoscaling:TargetGroupARNs": _arn(b, f"targetgroup/{PREFIX}*/*")}}
+    if keep:
+        return [{**_allow([attach, detach], groups), "Condition": only}]
+    return [{**_allow([attach], groups), "Condition": only}, _allow([detach, newer], groups)]
 
 
 def _name(side: Side) -> str:

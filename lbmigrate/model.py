@@ -6,7 +6,7 @@ Times are Unix seconds (wall clock), durations are seconds, weights whole percen
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from lbmigrate.value import value
 
@@ -253,6 +253,14 @@ class Balancer(Protocol):
 
     def stop(self) -> None:
         """Soft stop: no new connections, what is under way finishes."""
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A balancer that has more to say of a plan than yes or no."""
+
+    def advice(self, plan: Blueprint) -> tuple[str, ...]:
+        """What `stand_up(plan)` will do that its owner may want to know, one line each. Raises Refused."""
 
 
 @value

@@ -10,7 +10,7 @@ from lbmigrate.assemble import planned, pointed, served, survey, target
 from lbmigrate.document import ttl_of
 from lbmigrate.errors import LbmigrateError, Refused
 from lbmigrate.fold import State
-from lbmigrate.model import ControlSeen, PairSeen, Probe, Sample
+from lbmigrate.model import Advising, ControlSeen, PairSeen, Probe, Sample
 from lbmigrate.parts import Parts
 from lbmigrate.plan import attainable, names_in
 from lbmigrate.spec import Config
@@ -113,7 +113,9 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
     found += [Finding("hint", f"A finds {', '.join(sick)} unhealthy")] if sick else []
     if look.requests is None:
         found.append(Finding("hint", "A has no counters: it cannot be proven idle and will be left running"))
-    parts.sides["b"].check(blueprint)
+    b = parts.sides["b"]
+    b.check(blueprint)
+    found += [Finding("hint", line) for line in b.advice(blueprint)] if isinstance(b, Advising) else []
     if config.bound.b.config and os.path.exists(config.bound.b.config):
         found.append(
             Finding("hint", f"{config.bound.b.config} exists: start replaces it (a file not ours is kept beside)")

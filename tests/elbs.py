@@ -37,7 +37,7 @@ class Account:
 
     def listing(self) -> Thing:
         """Everything that the account holds."""
-        names = ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded")
+        names = ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded", "scaling")
         held = {name: deepcopy(getattr(self.world, name)) for name in names}
         held["targets"] = {arn: sorted(mine) for arn, mine in self.world.targets.items()}
         return held
@@ -111,6 +111,27 @@ def application(one: Account, name: str = "web-a") -> str:
         elb.create_rule(ListenerArn=listener, Priority=10 * (n + 1), Tags=tagged(n=str(n)), **rule)
     one.world.guarded[arn] = ACL
     return arn
+
+
+def scaling(
+    one: Account, name: str, groups: list[str], instances: tuple[str, ...], newer: tuple[str, ...] = ()
+) -> Thing:
+    """An Auto Scaling group with instances that are registered with target groups; as it is held."""
+    one.world.scaling[name] = held = {
+        "AutoScalingGroupName": name, "TargetGroupARNs": groups, "_newer": [*newer], "LoadBalancerNames": [],
+        "HealthCheckType": "EC2", "Instances": [{"InstanceId": each} for each in instances],
+    }  # fmt: skip
+    for arn in (*groups, *newer):
+        one.elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": each} for each in instances])
+    return held
+
+
+def service(one: Account, cluster: str, name: str, arn: str) -> Thing:
+    """A service of ECS that registers tasks with a target group; as it is held."""
+    held = {"serviceName": name, "serviceArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/{cluster}/{name}",
+            "loadBalancers": [{"targetGroupArn": arn}]}  # fmt: skip
+    one.world.clusters.setdefault(cluster, []).append(held)
+    return held
 
 
 def _rules(web: str, ip: str, function: str) -> list[Thing]:

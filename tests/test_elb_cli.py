@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
-from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, tagged
+from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, scaling, service, tagged
 
-from lbmigrate import config, iam
+from lbmigrate import aws, config, iam
 from lbmigrate.balancers.elbv2 import copying, marks
 from lbmigrate.errors import Usage
 from lbmigrate.lab.elb.judging import ELB
@@ -95,12 +95,17 @@ def test_a_balancer_that_stays_may_have_any_successor(tmp_path: Path) -> None:
 def test_check_says_what_can_be_known_before(one: Account, lbmigrate: Verb) -> None:
     network(one, "a")
     one.world.sick.add("i-1")
+    tcp = one.elb.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
+    scaling(one, "asg", [tcp], ("i-1",))
     out = lbmigrate("check")[1]
+    assert "hint  the Auto Scaling group asg feeds A: `start` attaches it to B's target groups too" in out
     assert "ok    A (elbv2): 1 backend(s), up" in out
     assert "hint  A finds a-tcp/i-1:443 unhealthy" in out
     assert "ok    B (elbv2): its name is free, and so are its addresses" in out
     one.elb.create_load_balancer(Name="b", Type="network", Subnets=["subnet-1"])
     assert "no    the load balancer b is there already and was not made for web-2026" in lbmigrate("check")[1]
+    service(one, "prod", "web", tcp)
+    assert "no    making b: Amazon ECS registers the tasks of web of prod with A" in lbmigrate("check")[1]
 
 
 # ---------------------------------------------------------------- the policy
@@ -129,6 +134,10 @@ REPAIRS = {  # what only brings a B in line that was made before A was changed
 def test_a_whole_life_is_allowed_by_it_and_nothing_beside_that(one: Account, lbmigrate: Verb, keep: bool) -> None:
     application(one, "a")
     strangers = group(one, "strangers", [])
+    web, *_ = (held["TargetGroupArn"] for held in one.elb.describe_target_groups()["TargetGroups"][:3])
+    scaling(one, "old", [web], ("i-1",))
+    scaling(one, "new", [], ("i-2",), () if keep else (web,))
+    service(one, "prod", "api", strangers)
     if keep:
         with Path("lbmigrate.yaml").open("a") as file:
             file.write("retire: {keep: true}\n")
@@ -140,8 +149,11 @@ def test_a_whole_life_is_allowed_by_it_and_nothing_beside_that(one: Account, lbm
     life(one, keep)
     allowed = {action.split(":")[1] for each in found["Statement"] for action in each["Action"] if action[:3] != "ec2"}
     used = {"SetWebACL", "DescribeUserPoolClient", *one.world.calls[begun:]}
+    autoscaling = aws.client("autoscaling", aws.Reach("us-east-1", "", one.endpoint), 10)
     assert (allowed - used, used - allowed) == (REPAIRS, set())
+    stray = {"AutoScalingGroupName": "old", "TargetGroupARNs": [strangers]}
     every: tuple[Callable[[], object], ...] = (
+        lambda: autoscaling.attach_load_balancer_target_groups(**stray),
         lambda: one.elb.delete_target_group(TargetGroupArn=strangers),
         lambda: one.elb.create_load_balancer(Name="c", Subnets=["subnet-1", "subnet-2"]),
         lambda: one.elb.add_tags(ResourceArns=[strangers], Tags=tagged(team="web")),

@@ -51,17 +51,24 @@ def side(driver: str, *place: tuple[str, str]) -> Side:
 
 
 A, B = side("elbv2", ("name", "a"), ("region", "cn-north-1")), side("elbv2", ("name", "b"), ("region", "cn-north-1"))
+SCALED = "arn:aws-cn:autoscaling:cn-north-1:*:autoScalingGroup:*:autoScalingGroupName/*"
+COPIES = {
+    "ForAllValues:ArnLike": {
+        "autoscaling:TargetGroupARNs": "arn:aws-cn:elasticloadbalancing:cn-north-1:*:targetgroup/lbm-*/*"
+    }
+}
 ALB = "arn:aws-cn:elasticloadbalancing:cn-north-1:*:loadbalancer"
 
 
 def writes(found: Policy) -> list[dict[str, Any]]:
     """The statements that allow more than to look."""
     each: Any = found["Statement"]
-    return [one for one in each if not all(":Describe" in name or ":Get" in name for name in one["Action"])]
+    looks = (":Describe", ":Get", ":List")
+    return [one for one in each if not all(any(look in name for look in looks) for name in one["Action"])]
 
 
 def test_b_is_made_by_its_name_and_a_deleted_by_its_mark() -> None:
-    acl, b, groups, a, marked, gone = writes(balancers(Bound("m", (), A, B, (), ()), False))
+    acl, b, groups, a, marked, gone, attached, detached = writes(balancers(Bound("m", (), A, B, (), ()), False))
     webs = "arn:aws-cn:wafv2:cn-north-1:*:regional/webacl/*/*"
     assert acl["Resource"] == [f"{ALB}/app/a/*", f"{ALB}/app/b/*", webs]
     assert f"{ALB}/*/b/*" in b["Resource"]
@@ -71,11 +78,16 @@ def test_b_is_made_by_its_name_and_a_deleted_by_its_mark() -> None:
     assert marked["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": "lbmigrate:retiring"}}
     assert gone["Action"] == ["elasticloadbalancing:DeleteTargetGroup"]
     assert gone["Condition"] == {"StringEquals": {"aws:ResourceTag/lbmigrate:retiring": "m"}}
+    assert (attached["Action"], attached["Condition"]) == (["autoscaling:AttachLoadBalancerTargetGroups"], COPIES)
+    assert detached["Action"] == ["autoscaling:DetachLoadBalancerTargetGroups", "autoscaling:DetachTrafficSources"]
+    assert attached["Resource"] == detached["Resource"] == SCALED
 
 
 def test_what_is_kept_is_not_deleted_and_for_another_b_nothing_is_written() -> None:
-    *_, a = writes(balancers(Bound("m", (), A, B, (), ()), True))
+    *_, a, scaled = writes(balancers(Bound("m", (), A, B, (), ()), True))
     assert a["Action"] == [
         f"elasticloadbalancing:{one}" for one in ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
     ]
+    calls = [f"autoscaling:{one}LoadBalancerTargetGroups" for one in ("Attach", "Detach")]
+    assert (scaled["Action"], scaled["Condition"], scaled["Resource"]) == (calls, COPIES, SCALED)
     assert writes(balancers(Bound("m", (), side("elbv2", ("name", "a")), side("external"), (), ()), True)) == []

@@ -1,8 +1,8 @@
 """The driver for Elastic Load Balancing (elbv2): Application and Network Load Balancers, read whole and made again.
 
 api: the calls and their errors · reading: a balancer with all that belongs to it, as a document · copying: the requests
-that make the same again · building: B from A's document · guarding: A meanwhile · counting:
-what CloudWatch tells · removing: B on the way back, A at the
+that make the same again · building: B from A's document · scaling: who else registers targets
+(Auto Scaling, ECS) · guarding: A meanwhile · counting: what CloudWatch tells · removing: B on the way back, A at the
 end · marks: the tags by which ours is told from others' · side: `model.Balancer` over these
 """
 

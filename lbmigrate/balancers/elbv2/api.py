@@ -15,6 +15,11 @@ from lbmigrate.errors import Denied, Unreachable
 TIMEOUT = 10.0  # seconds for one call
 TAGGED = 20  # things whose tags one call tells (DescribeTags)
 SOON = ("ResourceInUse", "WAFUnavailableEntityException")  # true for a moment after something else was done
+PAGES = {
+    "elbv2": ("NextMarker", "Marker"),
+    "autoscaling": ("NextToken", "NextToken"),
+    "ecs": ("nextToken", "nextToken"),
+}
 Thing = dict[str, Any]  # as boto3 has it
 
 
@@ -59,12 +64,15 @@ class Api:
                 self._made[service] = aws.client(service, self._reach, TIMEOUT)
             return self._made[service]
 
-    def every(self, call: str, key: str, unless: Collection[str] = (), **given: Any) -> list[Thing]:
+    def every(
+        self, call: str, key: str, unless: Collection[str] = (), service: str = "elbv2", **given: Any
+    ) -> list[Any]:
         """The things under `key` of every page. Raises as `do`."""
-        page = self.do(call, unless=unless, **given)
-        found: list[Thing] = list(page.get(key, ()))
-        while "NextMarker" in page:
-            page = self.do(call, **given, Marker=page["NextMarker"])
+        told, asked = PAGES.get(service, PAGES["elbv2"])
+        page = self.do(call, service, unless, **given)
+        found: list[Any] = list(page.get(key, ()))
+        while page.get(told):
+            page = self.do(call, service, **given, **{asked: page[told]})
             found += page[key]
         return found
 

@@ -78,10 +78,11 @@ def _networks(api: Api, zones: Sequence[Thing]) -> dict[str, list[str]]:
 
 def groups(api: Api, document: Thing, migration: str) -> dict[str, str]:
     """The ARN of each group's copy, with every target. Raises Refused (another's), Denied, Unreachable."""
-    return {one["arn"]: _group(api, one, migration) for one in document["groups"]}
+    fed = {arn for one in document["scaling"] for arn in one["feeds"]}
+    return {one["arn"]: _group(api, one, migration, one["arn"] in fed) for one in document["groups"]}
 
 
-def _group(api: Api, document: Thing, migration: str) -> str:
+def _group(api: Api, document: Thing, migration: str, fed: bool) -> str:
     request = copying.group(document, migration)
     found = api.do("describe_target_groups", unless=("TargetGroupNotFound",), Names=[request["Name"]])
     there = (found.get("TargetGroups") or api.do("create_target_group", **request)["TargetGroups"])[0]
@@ -94,7 +95,7 @@ def _group(api: Api, document: Thing, migration: str) -> str:
     if not alike(checks, there):
         api.do("modify_target_group", TargetGroupArn=arn, **checks)
     _attributes(api, "target_group", "TargetGroupArn", arn, document["attributes"])
-    _targets(api, arn, document["targets"])
+    _targets(api, arn, document["targets"], fed)
     return arn
 
 
@@ -104,14 +105,15 @@ def _attributes(api: Api, what: str, key: str, arn: str, wanted: Mapping[str, st
         api.do(f"modify_{what}_attributes", **{key: arn}, Attributes=listed(differ))
 
 
-def _targets(api: Api, arn: str, wanted: Sequence[Thing]) -> None:
+def _targets(api: Api, arn: str, wanted: Sequence[Thing], fed: bool) -> None:
+    """Those that are wanted, and no others, unless an Auto Scaling group feeds it: that one may be ahead of us."""
     there = reading.targets(api, arn)
     if missing := [one for one in wanted if one not in there]:
         try:
             api.do("register_targets", TargetGroupArn=arn, Targets=missing)
         except Denied as wrong:
             raise Denied(f"{wrong}; a function must allow elasticloadbalancing.amazonaws.com for {arn}") from wrong
-    if gone := [one for one in there if one not in wanted]:
+    if (gone := [one for one in there if one not in wanted]) and not fed:
         api.do("deregister_targets", TargetGroupArn=arn, Targets=gone)
 
 

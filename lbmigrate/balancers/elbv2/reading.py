@@ -5,7 +5,7 @@ What cannot be read back (a client's secret) or not be made by us is refused by 
 
 from typing import Any
 
-from lbmigrate.balancers.elbv2 import marks
+from lbmigrate.balancers.elbv2 import marks, scaling
 from lbmigrate.balancers.elbv2.api import Api, Thing, mapping
 from lbmigrate.errors import Denied, Refused
 from lbmigrate.model import Backend
@@ -45,6 +45,8 @@ def document(api: Api, balancer: Thing) -> Thing:
         "acl": acl(api, balancer),
         "listeners": _listeners(api, arn, about),
         "groups": [_group(api, one, tags[one["TargetGroupArn"]]) for one in groups],
+        "scaling": scaling.feeding(api, groups),
+        "services": scaling.services(api, groups),
     }
 
 

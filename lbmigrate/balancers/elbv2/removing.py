@@ -3,7 +3,7 @@
 AWS takes the deletion of what is gone already for done; so a run after a kill finds what is left by its marks.
 """
 
-from lbmigrate.balancers.elbv2 import guarding, marks, reading
+from lbmigrate.balancers.elbv2 import guarding, marks, reading, scaling
 from lbmigrate.balancers.elbv2.api import Api, Thing, listed
 from lbmigrate.errors import Denied, Refused
 
@@ -37,14 +37,25 @@ def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
         unmarked = [one for one, held in api.tags(groups).items() if held.get(marks.RETIRING) != migration]
         if unmarked:
             api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
+        if groups:
+            scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration), groups)
         _delete(api, there, groups, marks.RETIRING, migration)
     _leftovers(api, marks.RETIRING, migration)
+
+
+def _copies(api: Api, successor: str, migration: str) -> dict[str, str]:
+    """B's groups by what they are copies of; none where B is gone."""
+    if not successor or reading.find(api, "", successor) is None:
+        return {}
+    tags = api.tags([one["TargetGroupArn"] for one in reading.groups_of(api, successor)])
+    return {held[marks.OF]: arn for arn, held in tags.items() if marks.ours(held, migration)}
 
 
 def _delete(api: Api, balancer: Thing, groups: list[str], key: str, migration: str) -> None:
     """A balancer, then its groups as far as they carry the mark."""
     arn = balancer["LoadBalancerArn"]
     marked = [one for one, tags in api.tags(groups).items() if tags.get(key) == migration]
+    scaling.detach(api, marked)
     guarding.protect(api, arn, "false")
     api.do("delete_load_balancer", LoadBalancerArn=arn)
     for one in marked:
@@ -55,6 +66,7 @@ def _leftovers(api: Api, key: str, migration: str) -> None:
     """Groups with the mark that no balancer uses: what a kill left."""
     every = api.every("describe_target_groups", "TargetGroups")
     idle = [one["TargetGroupArn"] for one in every if not one.get("LoadBalancerArns")]
-    for arn, tags in api.tags(idle).items():
-        if tags.get(key) == migration:
-            api.do("delete_target_group", TargetGroupArn=arn)
+    left = [arn for arn, tags in api.tags(idle).items() if tags.get(key) == migration]
+    scaling.detach(api, left)
+    for arn in left:
+        api.do("delete_target_group", TargetGroupArn=arn)

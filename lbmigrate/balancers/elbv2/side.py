@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from lbmigrate.aws import Reach
-from lbmigrate.balancers.elbv2 import building, copying, counting, guarding, reading, removing
+from lbmigrate.balancers.elbv2 import building, copying, counting, guarding, reading, removing, scaling
 from lbmigrate.balancers.elbv2.api import Api, Thing
 from lbmigrate.balancers.elbv2.counting import FRESH, Counts
 from lbmigrate.errors import Refused
@@ -64,8 +64,13 @@ class Elbv2:
         """What AWS lets us know beforehand: names, addresses, whose B is. Raises Refused, Denied, Unreachable."""
         document = self._document(plan)
         name = copying.named(self._name)
+        scaling.refuse(document, name)
         if building.mine(self._api, document, name, self._migration) is None:
             building.mappings(self._api, document, self._side.addresses)
+
+    def advice(self, plan: Blueprint) -> tuple[str, ...]:
+        """What is done about who else registers targets with A. Raises Refused."""
+        return scaling.advice(self._document(plan))
 
     def _document(self, plan: Blueprint) -> Thing:
         if plan.driver != "elbv2":
@@ -76,11 +81,14 @@ class Elbv2:
     def stand_up(self, plan: Blueprint) -> Endpoint | None:
         """Made, with every group, target, listener and rule as on A; A marked and protected. Raises as `check`."""
         api, document, migration = self._api, self._document(plan), self._migration
+        scaling.refuse(document, self._name)
         arn = building.balancer(api, document, copying.named(self._name), self._side.addresses, migration)
         guarding.guard(api, document, arn, migration)
         copies = building.groups(api, document, migration)
         building.listeners(api, document, arn, copies, migration)
         building.settings(api, document, arn)
+        if document["scaling"]:
+            scaling.attach(api, copies)
         if self._side.addresses:
             return None
         now = self.located()

@@ -1,6 +1,6 @@
-"""The calls of ec2, wafv2 and CloudWatch that a migration of balancers needs, and what answers for all of them."""
+"""The calls of other services that a migration of balancers needs, and what answers for all of them."""
 
-from lbmigrate.lab.elb import metrics, operations, wire
+from lbmigrate.lab.elb import feeding, metrics, operations, wire
 from lbmigrate.lab.elb.judging import permit
 from lbmigrate.lab.elb.state import Thing, World
 from lbmigrate.lab.elb.wire import ApiError
@@ -42,9 +42,11 @@ BESIDE = {
     "ec2": {"DescribeAddresses": _describe_addresses, "DescribeSubnets": _describe_subnets},
     "cloudwatch": {"GetMetricData": metrics.get_metric_data},
     "wafv2": {"GetWebACLForResource": _get_web_acl, "AssociateWebACL": _associate_web_acl},
+    "autoscaling": feeding.SCALING,
+    "ecs": feeding.CONTAINERS,
 }
 
-READING = ("Describe", "Get")  # how the calls begin that change nothing
+READING = ("Describe", "Get", "List")  # how the calls begin that change nothing
 
 
 def answered(world: World, authorization: str, target: str, body: bytes) -> tuple[int, bytes]:

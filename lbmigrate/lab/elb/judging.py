@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from lbmigrate.lab.elb.feeding import scaling_arn
 from lbmigrate.lab.elb.state import ARN, Thing, World
 from lbmigrate.lab.elb.wire import ApiError
 from lbmigrate.lab.route53 import iam
@@ -30,6 +31,9 @@ def _asked(service: str, name: str, given: Thing) -> Iterator[Asked]:
                 yield f"wafv2:{name}", given[key]
         if name == "AssociateWebACL":
             yield f"{ELB}:SetWebACL", given["ResourceArn"]
+        return
+    if service == "autoscaling" and not name.startswith("Describe"):
+        yield f"{service}:{name}", scaling_arn(given["AutoScalingGroupName"])
         return
     action = f"{ELB if service == 'elbv2' else service}:{name}"
     if service != "elbv2" or name.startswith("Describe"):
@@ -65,4 +69,4 @@ def _made(name: str, given: Thing) -> str:
 def _context(world: World, resource: str, given: Thing) -> dict[str, list[str]]:
     keys = [*given.get("TagKeys", ()), *(one["Key"] for one in given.get("Tags", ()))]
     held = {f"aws:ResourceTag/{key}": [one] for key, one in world.tags.get(resource, {}).items()}
-    return {"aws:TagKeys": keys, **held}
+    return {"aws:TagKeys": keys, "autoscaling:TargetGroupARNs": given.get("TargetGroupARNs", []), **held}

@@ -42,7 +42,8 @@ class World:
 
     `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation. `counted`: by
     balancer, metric and minute. `sick`, `down`: targets that fail their checks, by id, and by address and port;
-    `serving`: the balancers that answer, None where there is nobody to say.
+    `serving`: the balancers that answer, None where there is nobody to say. `scaling`: Auto Scaling groups by name, as
+    they are described; `clusters`: the services of ECS by cluster.
     """
 
     clock: Callable[[], float]
@@ -63,6 +64,8 @@ class World:
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     guarded: dict[str, str] = field(default_factory=dict)
+    scaling: dict[str, Thing] = field(default_factory=dict)
+    clusters: dict[str, list[Thing]] = field(default_factory=dict)
     counted: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     calls: list[str] = field(default_factory=list)

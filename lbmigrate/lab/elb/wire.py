@@ -17,6 +17,8 @@ SERVICES = {
     "ec2": "ec2",
     "wafv2": "wafv2",
     "monitoring": "cloudwatch",
+    "autoscaling": "autoscaling",
+    "ecs": "ecs",
 }  # by the name that a signature has
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
 

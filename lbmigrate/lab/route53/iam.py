@@ -1,7 +1,7 @@
 """A small judge of IAM policies, for those that name actions, resources, and what a change batch changes or tags.
 
-Knows Allow and Deny, exact actions, `*` in resources, ForAllValues:StringEquals, StringEquals. Whatever else stands in
-a policy is a KeyError: nothing is let through by what is not understood.
+Knows Allow and Deny, exact actions, `*` in resources, ForAllValues:StringEquals and :ArnLike, StringEquals. Whatever
+else stands in a policy is a KeyError: nothing is let through by what is not understood.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,15 @@ def _fits(statement: Mapping[str, Any], action: str, resource: str, context: Con
 def _all(operator: str, keys: Mapping[str, Any], context: Context) -> bool:
     if operator == "StringEquals":
         return all(any(one in _listed(values) for one in context.get(key, ())) for key, values in keys.items())
+    if operator == "ForAllValues:ArnLike":
+        return all(_like(context[key], _listed(values)) for key, values in keys.items())
     if operator != "ForAllValues:StringEquals":
         raise KeyError(operator)
     return all(set(context[key]) <= set(_listed(values)) for key, values in keys.items())
+
+
+def _like(given: Sequence[str], patterns: Sequence[str]) -> bool:
+    return all(any(fnmatchcase(one, pattern) for pattern in patterns) for one in given)
 
 
 def _listed(given: Any) -> list[str]:
