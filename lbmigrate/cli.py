@@ -159,12 +159,14 @@ _verb(
       lbmigrate discover                      a table: what has to be moved, what follows, what is beside it
       lbmigrate discover --names              a ready `names:` section for the config
       lbmigrate discover www.example.com      where no transfer is allowed: ask for these names
-      lbmigrate discover --account            Route 53: also the account's hosted zones that are not under `dns:`
+      lbmigrate discover --account            AWS: also hosted zones not under `dns:`, CloudFront, Auto Scaling, ECS
       lbmigrate -o json discover | jq '.beside[] | select(.type == "TXT")'
     """,
     click.argument("names", nargs=-1, metavar="[NAME]..."),
     click.option("--names", "section", is_flag=True, help="Print `names:` as YAML."),
-    click.option("--account", is_flag=True, help="Route 53: look through every hosted zone of the account."),
+    click.option(
+        "--account", is_flag=True, help="AWS: look through the whole account: every hosted zone, and what else names A."
+    ),
 )
 _verb("plan", "The steps with their waits, attainable weights, what undo costs; prints the digest.", NEAREST)
 _verb(

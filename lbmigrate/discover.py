@@ -69,6 +69,16 @@ class Beside:
     target: Name = b""
 
 
+@value
+class User:
+    """What names A outside DNS: of which kind, by which name, in which way, and what is to be done about it."""
+
+    kind: str
+    name: str
+    what: str
+    todo: str
+
+
 class _Edge(NamedTuple):
     owner: Name
     entry: int

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dns.name
 
 from lbmigrate import dns as drivers
-from lbmigrate.discover import CNAME, WILDCARD, Beside, Contents, Found, Name, Record, findings, names
+from lbmigrate.discover import CNAME, WILDCARD, Beside, Contents, Found, Name, Record, User, findings, names
 from lbmigrate.dns import transfer
 from lbmigrate.dns.records import name_of, rdatas_of, text_of
 from lbmigrate.errors import Denied, Drifted, Refused, Usage
@@ -13,6 +13,7 @@ from lbmigrate.events import Search
 from lbmigrate.model import RRset
 from lbmigrate.plan import entries, names_in
 from lbmigrate.spec import Bound
+from lbmigrate.users import users
 from lbmigrate.value import replace, value
 
 ALIASES = 16  # asked for one after the other
@@ -31,19 +32,23 @@ class Looked:
 
 @value
 class Discovery:
-    """All that was found. `remarks`: what is to be said of names that were asked for, a line each."""
+    """All that was found. `remarks`: what is to be said of names that were asked for, a line each.
+
+    `users`: what names A outside DNS.
+    """
 
     zones: tuple[Looked, ...]
     found: tuple[Found, ...]
     beside: tuple[Beside, ...]
     remarks: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
 
 
 def discover(bound: Bound, given: Sequence[str] = (), account: bool = False) -> Discovery:
     """Every zone under dns:; `given` and the config's own names are asked for where a transfer is not allowed.
 
-    `account`: and every other zone that Route 53 has for the same account. Raises Usage (a name outside the zones),
-    Unreachable, Denied (no transfer, and no name to ask for, or no answer).
+    `account`: and every other zone that Route 53 has for the same account, and what names A outside DNS. Raises Usage
+    (a name outside the zones), Unreachable, Denied (no transfer, and no name to ask for, or no answer).
     """
     asked = replace(bound, names=tuple(dict.fromkeys((*bound.names, *given))))
     _within(asked)
@@ -69,7 +74,8 @@ def discover(bound: Bound, given: Sequence[str] = (), account: bool = False) -> 
     found, beside = findings(parts, bound.a, {wire(name) for name in bound.names})
     strays = _strays([name for name in asked.names if name not in unread], found)
     said = _unlisted(bound) if not account else _unconfigured(bound, found)
-    return Discovery(tuple(zones), found, beside, (*unread.values(), *strays, *said))
+    named, unknown = users(bound, {text(one.name) for one in found}) if account else ((), ())
+    return Discovery(tuple(zones), found, beside, (*unread.values(), *strays, *said, *unknown), named)
 
 
 def _unlisted(bound: Bound) -> list[str]:

@@ -16,6 +16,9 @@ def table(seen: Discovery) -> str:
     if seen.beside:
         lines += ["", "These name A, or a name that ends there, and are not moved:"]
         lines += _columns([(text(one.name), one.rtype, safe(_what(one))) for one in seen.beside])
+    if seen.users:
+        lines += ["", "These name A, or a name that ends there, outside DNS:"]
+        lines += _columns([(one.kind, safe(one.name), safe(one.what), one.todo) for one in seen.users])
     count = len(names(seen.found))
     marked = "1 name has to be moved, marked `move`" if count == 1 else f"{count} names have to be moved, marked `move`"
     end = f"{marked}; as `names:` for the config: lbmigrate discover --names" if count else "no name has to be moved"
@@ -46,6 +49,7 @@ def document(seen: Discovery) -> dict[str, Any]:
         "zones": zones,
         "found": [_found(one, zones) for one in seen.found],
         "beside": [{**_place(one, zones), "what": _what(one)} for one in seen.beside],
+        "users": [dict(vars(one)) for one in seen.users],
         "names": [text(one) for one in names(seen.found)],
         "remarks": list(seen.remarks),
     }

@@ -4,6 +4,7 @@ The module of a driver whose balancers have no addresses of their own to give (`
 `located(side)` asks the provider, `awaited(side, a)` makes what stands for a B until it is there.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, cast
 
@@ -21,6 +22,16 @@ def located(a: Side, b: Side) -> tuple[Side, Side]:
     """The sides with their host names, where only the provider knows them. Raises Refused, Denied, Unreachable."""
     found = _host(a).located(a) if a.given else a
     return found, _host(b).awaited(b, found) if b.given else b
+
+
+def users(side: Side) -> Iterable[Any]:
+    """What registers targets with a balancer of a provider: `discover.User`s. Raises Refused, Denied, Unreachable."""
+    return _host(side).users(side) if side.place else ()
+
+
+def distributions(side: Side) -> Iterable[Any]:
+    """What may fetch from it, of the same account (lbmigrate.cloudfront). Raises Denied, Unreachable."""
+    return _host(side).distributions(side) if side.place else ()
 
 
 def _host(side: Side) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 from lbmigrate.dns import lean
 from lbmigrate.errors import Usage
@@ -13,7 +14,9 @@ DRIVERS = {
     "route53": "lbmigrate.dns.route53",
 }  # module with `make(entry, timeout, update_timeout)`
 WHOLE = {"rfc2136": "lbmigrate.dns.transfer", "route53": "lbmigrate.dns.route53.whole"}  # `records(entry, wanted)`
-OTHERS = {"route53": "lbmigrate.dns.route53.account"}  # `others(entries)`, where a server tells its zones
+OTHERS = {
+    "route53": "lbmigrate.dns.route53.account"
+}  # `others(entries)`, `distributions(entries)`: what an account tells
 TIMEOUT = 2.0
 UPDATE_TIMEOUT = 5.0
 
@@ -34,6 +37,16 @@ def whole(entry: Dns, wanted: Mapping[int, Container[bytes]]) -> Iterator[tuple[
     """Every record of a whole zone that is in `wanted`: see dns.transfer. Raises Unreachable, Denied, Refused."""
     found: Iterator[tuple[bytes, int, int, bytes]] = import_module(WHOLE[entry.driver]).records(entry, wanted)
     return found
+
+
+def distributions(entries: Sequence[Dns]) -> Iterator[Any]:
+    """The CloudFront distributions (lbmigrate.cloudfront) of the accounts that these zones are in.
+
+    Raises Denied, Unreachable.
+    """
+    for driver, module in OTHERS.items():
+        if mine := [one for one in entries if one.driver == driver]:
+            yield from import_module(module).distributions(mine)
 
 
 def others(entries: Sequence[Dns]) -> tuple[Dns, ...]:

@@ -31,10 +31,11 @@ def check(common: Common) -> int:
 
 def discover(common: Common, names: tuple[str, ...], section: bool, account: bool) -> int:
     """See the command line's help."""
-    from lbmigrate import config, gather, listing
+    from lbmigrate import assemble, config, gather, listing
     from lbmigrate.words import safe
 
-    seen = gather.discover(config.load(work.config_path(common)).bound, config.owners(names), account)
+    chosen = assemble.located(config.load(work.config_path(common)))
+    seen = gather.discover(chosen.bound, config.owners(names), account)
     for line in listing.remarks(seen):
         click.echo(f"lbmigrate: {safe(line)}", err=True)
     if common.output == "json":

@@ -6,13 +6,20 @@ that make the same again · building: B from A's document · scaling: who else r
 end · marks: the tags by which ours is told from others' · side: `model.Balancer` over these
 """
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lbmigrate.discover import User
 from lbmigrate.errors import Failed
 from lbmigrate.model import Balancer, Side
 from lbmigrate.value import replace
 
+if TYPE_CHECKING:
+    from lbmigrate.balancers.elbv2.side import Elbv2
+    from lbmigrate.cloudfront import Distribution
 
-def make(side: Side) -> Balancer:
-    """The driver of one side; nothing is connected yet. Raises Failed without boto3."""
+
+def _made(side: Side) -> "Elbv2":
     try:
         from lbmigrate.balancers.elbv2.side import Elbv2
     except ImportError as wrong:
@@ -20,13 +27,28 @@ def make(side: Side) -> Balancer:
     return Elbv2(side)
 
 
+def make(side: Side) -> Balancer:
+    """The driver of one side; nothing is connected yet. Raises Failed without boto3."""
+    return _made(side)
+
+
 def located(side: Side) -> Side:
     """A with its host name, hosted zone and families, as AWS tells them. Raises as `Elbv2.located`, and Failed."""
-    try:
-        from lbmigrate.balancers.elbv2 import side as sides
-    except ImportError as wrong:
-        raise Failed(f"a side with driver elbv2: {wrong}; install it: pip install 'lbmigrate[elbv2]'") from wrong
-    return sides.located(side)
+    return _made(side).located()
+
+
+def users(side: Side) -> list[User]:
+    """What registers targets with it. Raises as `Elbv2.users`, and Failed."""
+    return _made(side).users()
+
+
+def distributions(side: Side) -> "Iterator[Distribution]":
+    """The CloudFront distributions of its account. Raises Denied, Unreachable."""
+    _made(side)  # boto3 is there
+    from lbmigrate.balancers.elbv2.side import reach
+    from lbmigrate.cloudfront import distributions as found
+
+    return found(reach(side))
 
 
 def awaited(side: Side, a: Side) -> Side:

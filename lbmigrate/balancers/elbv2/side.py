@@ -8,6 +8,7 @@ from lbmigrate.aws import Reach
 from lbmigrate.balancers.elbv2 import building, copying, counting, guarding, reading, removing, scaling
 from lbmigrate.balancers.elbv2.api import Api, Thing
 from lbmigrate.balancers.elbv2.counting import FRESH, Counts
+from lbmigrate.discover import User
 from lbmigrate.errors import Refused
 from lbmigrate.model import Blueprint, Endpoint, Listen, Look, Side
 from lbmigrate.value import replace
@@ -15,6 +16,11 @@ from lbmigrate.value import replace
 FAMILIES = {"ipv4": ("A",), "dualstack": ("A", "AAAA"), "dualstack-without-public-ipv4": ("AAAA",)}
 REACH = ("region", "profile", "endpoint", "role", "external_id")  # what of its place says how AWS is reached
 UP = ("active", "active_impaired")
+
+
+def reach(side: Side) -> Reach:
+    """How the API of a side is reached."""
+    return Reach(**{key: text for key, text in side.place if key in REACH})
 
 
 class Elbv2:
@@ -25,7 +31,7 @@ class Elbv2:
         self._side = side
         self._which, self._migration = place.get("side", "b"), place.get("migration", "")
         self._name, self._arn = place.get("name", ""), place.get("arn", "")
-        self._api = Api(Reach(**{key: text for key, text in place.items() if key in REACH}))
+        self._api = Api(reach(side))
         self._clock = clock
         self._counted: tuple[str, float, Counts | None] = ("", 0.0, None)
 
@@ -38,6 +44,19 @@ class Elbv2:
             alias_zone=there["CanonicalHostedZoneId"],
             families=FAMILIES[there.get("IpAddressType", "ipv4")],
         )
+
+    def users(self) -> list[User]:
+        """What registers targets with it. Raises Refused where it is not there, Denied, Unreachable."""
+        groups = reading.groups_of(self._api, self._needed()["LoadBalancerArn"])
+        names = {one["TargetGroupArn"]: one["TargetGroupName"] for one in groups}
+        fed = [(one["name"], [names[arn] for arn in one["feeds"]]) for one in scaling.feeding(self._api, groups)]
+        scaled = [
+            User("Auto Scaling", name, f"launches targets of {', '.join(each)}", "attached to B's by `start`")
+            for name, each in fed
+        ]
+        todo = "add B's target groups to it yourself: `start` refuses"
+        tasks = [User("ECS", one, "registers tasks as targets", todo) for one in scaling.services(self._api, groups)]
+        return [*scaled, *tasks]
 
     def _needed(self) -> Thing:
         there = self._there()
@@ -121,8 +140,3 @@ class Elbv2:
             removing.take_down(self._api, self._name, self._migration)
         else:
             removing.retire(self._api, self._there(), f"retiring {self._name or self._arn}", self._migration)
-
-
-def located(side: Side) -> Side:
-    """The side with what AWS calls it. Raises as `Elbv2.located`."""
-    return Elbv2(side).located()

@@ -1,11 +1,14 @@
-"""The hosted zones of an account that no `dns:` entry is for, for `discover`: names may end at A there too."""
+"""What an account has beside its `dns:` entries, for `discover`: hosted zones without one, distributions."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from lbmigrate import cloudfront
+from lbmigrate.aws import Reach
+from lbmigrate.cloudfront import Distribution
 from lbmigrate.dns.records import text_of
 from lbmigrate.dns.route53 import names
-from lbmigrate.dns.route53.api import Api, HostedZone
+from lbmigrate.dns.route53.api import REGION, Api, HostedZone
 from lbmigrate.dns.route53.listing import owner
 from lbmigrate.spec import Dns
 from lbmigrate.value import replace
@@ -28,6 +31,12 @@ def others(entries: Sequence[Dns]) -> tuple[Dns, ...]:
                 name = text_of(names.parse(zone.name))
                 found[zone.id] = replace(one, zone=name, zone_id=zone.id, private=None, view=zone.id, addresses=())
     return tuple(found.values())
+
+
+def distributions(entries: Sequence[Dns]) -> Iterator[Distribution]:
+    """The CloudFront distributions of the accounts that these zones are in. Raises Denied, Unreachable."""
+    for one in dict.fromkeys(Reach(REGION, one.profile, one.endpoint, one.role, one.external_id) for one in entries):
+        yield from cloudfront.distributions(one)
 
 
 def _zones(entry: Dns) -> Iterator[HostedZone]:

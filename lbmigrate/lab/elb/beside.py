@@ -1,5 +1,7 @@
 """The calls of other services that a migration of balancers needs, and what answers for all of them."""
 
+from urllib.parse import parse_qs, urlsplit
+
 from lbmigrate.lab.elb import feeding, metrics, operations, wire
 from lbmigrate.lab.elb.judging import permit
 from lbmigrate.lab.elb.state import Thing, World
@@ -46,6 +48,7 @@ BESIDE = {
     "ecs": feeding.CONTAINERS,
 }
 
+LISTING = "/2020-05-31/distribution"
 READING = ("Describe", "Get", "List")  # how the calls begin that change nothing
 
 
@@ -69,6 +72,21 @@ def answered(world: World, authorization: str, target: str, body: bytes) -> tupl
     if world.faults.lose and not name.startswith(READING):
         raise Lost
     return 200, wire.answer(service, name, found)
+
+
+def got(world: World, path: str) -> tuple[int, bytes]:
+    """Status and body for a request by GET: CloudFront's listing."""
+    name, asked = "ListDistributions", urlsplit(path)
+    query = parse_qs(asked.query)
+    try:
+        if asked.path != LISTING:
+            raise ApiError("InvalidAction", f"{asked.path} is not in this laboratory", 404)
+        permit(world, "cloudfront", name, {})
+        found = feeding.list_distributions(world, query.get("Marker", [""])[0])
+    except ApiError as wrong:
+        return wrong.status, wire.refusal("cloudfront", wrong)
+    world.calls.append(name)
+    return 200, wire.listing(found)
 
 
 class Lost(Exception):

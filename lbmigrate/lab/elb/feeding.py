@@ -1,4 +1,7 @@
-"""The calls of Auto Scaling and ECS about what registers targets; a group's instances follow what it is attached to."""
+"""Who else has to do with balancers: the calls of Auto Scaling and ECS, and CloudFront's listing.
+
+A group's instances follow what it is attached to.
+"""
 
 from typing import Any
 
@@ -126,3 +129,15 @@ def _describe_services(world: World, given: Thing) -> Thing:
 
 
 CONTAINERS = {"ListClusters": _clusters, "ListServices": _services, "DescribeServices": _describe_services}
+
+
+# ---------------------------------------------------------------- CloudFront
+
+
+def list_distributions(world: World, marker: str) -> Thing:
+    """A page of them, from a number on."""
+    start, every = int(marker or "0"), world.distributions
+    rest = {"NextMarker": str(start + PAGE)} if len(every) > start + PAGE else {}
+    page = every[start : start + PAGE]
+    items = {"Items": page} if page else {}  # AWS leaves out an empty list
+    return {"Marker": marker, "MaxItems": PAGE, "IsTruncated": bool(rest), "Quantity": len(page), **items, **rest}

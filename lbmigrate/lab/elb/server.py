@@ -22,7 +22,7 @@ from typing import Any
 from lbmigrate.lab import dnszone
 from lbmigrate.lab.dnsauthority import Authority
 from lbmigrate.lab.dnsserver import listen, split
-from lbmigrate.lab.elb.beside import Lost, answered
+from lbmigrate.lab.elb.beside import Lost, answered, got
 from lbmigrate.lab.elb.plane import PAUSE, Plane
 from lbmigrate.lab.elb.state import Delays, World
 from lbmigrate.lab.elb.wire import SERVICES, model
@@ -49,6 +49,11 @@ class _Handler(BaseHTTPRequestHandler):
         except Lost:
             self.close_connection = True
             return
+        self._answer(status, found)
+
+    def do_GET(self) -> None:
+        with self.world.lock:
+            status, found = got(self.world, self.path)
         self._answer(status, found)
 
     def do_PUT(self) -> None:

@@ -118,6 +118,14 @@ def answer(service: str, name: str, found: Mapping[str, Any]) -> bytes:
     return tostring(top)
 
 
+def listing(found: Mapping[str, Any]) -> bytes:
+    """CloudFront's answer to ListDistributions: XML, without anything around it."""
+    shape = model("cloudfront").shape_for("DistributionList")
+    top = Element("DistributionList", xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/")
+    _fill(top, shape, found)
+    return tostring(top)
+
+
 def _fill(place: Element, shape: Shape, found: Any) -> None:
     if shape.type_name == "structure":
         for name, one in found.items():
