@@ -50,6 +50,7 @@ from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
 from lbmigrate.value import value
 
 SLICE = 5.0  # seconds of watching in one observation; below the lease, so that a watcher keeps it
+SOON = 0.5  # seconds until a side that may be idle at any moment is looked at again
 PROVE_LIMIT = 60.0  # seconds for B to become as healthy as A and to answer alike, before `start` refuses
 MAKE_LIMIT = 900.0  # and where its provider has to make it first: minutes, says AWS of its balancers
 SKEW_LIMIT = 60.0  # seconds between our clock and the primary's; TSIG itself allows 300 (RFC 8945 section 10)
@@ -358,7 +359,8 @@ def _drain(s: State, step: Drain) -> Next:
     if late:
         return Note(Passed(step, f"{name} still serves {', '.join(side.clients) or 'clients'}: it is left running"))
     if not idle(s, step.side):
-        return Wait(max(idle_at(s, side), s.at + 0.5), f"{name} to be idle")
+        again = SOON if side.as_of is None else SLICE  # counters that come late are not there sooner for being asked
+        return Wait(max(idle_at(s, side), s.at + again), f"{name} to be idle")
     if stopping(s) and not searched(s):
         return Wait(s.at + SLICE, "a search of the zones for names that still end at A")
     if step.side == "a" and s.soft.retire.approve and not s.approved:

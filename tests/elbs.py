@@ -1,6 +1,6 @@
 """An account of the laboratory with balancers in it, made through boto3 as anybody would make them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -54,9 +54,9 @@ class Hand:
 
 
 @contextmanager
-def account() -> Iterator[Account]:
-    """An account with two subnets and four Elastic IPs, and credentials that are nobody's."""
-    world = World(Hand(), acls={ACL}, invocable={"*"})
+def account(clock: Callable[[], float] | None = None) -> Iterator[Account]:
+    """An account with two subnets and four Elastic IPs, and credentials that are nobody's; by default time stands."""
+    world = World(clock or Hand(), acls={ACL}, invocable={"*"})
     world.subnets = {
         "subnet-1": {"zone": "us-east-1a", "vpc": "vpc-1", "cidr": "10.0.1.0/24"},
         "subnet-2": {"zone": "us-east-1b", "vpc": "vpc-1", "cidr": "10.0.2.0/24"},

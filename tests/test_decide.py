@@ -11,6 +11,7 @@ from lbmigrate.decide import (
     PROVE_LIMIT,
     SKEW_LIMIT,
     SLICE,
+    SOON,
     TRIES,
     Do,
     End,
@@ -543,6 +544,12 @@ def test_the_wait_for_idleness_ends_when_the_window_can_be_full() -> None:
     assert decide(state) == Wait(NOW + 20, "A to be idle")
     caches = at(Drain("a"), weight=100, look={"clock": clock(known_at(100), NOW - 15)})
     assert decide(caches) == Wait(NOW - 15 + 5 + 30, "A to be idle")
+
+
+@pytest.mark.parametrize(("as_of", "again"), [(None, SOON), (NOW - 60, SLICE)])
+def test_counters_that_come_late_are_not_asked_for_every_half_second(as_of: float | None, again: float) -> None:
+    busy = side(quiet=((NOW - 1000, 0), (NOW, 0)), active=2, as_of=as_of)
+    assert decide(at(Drain("a"), weight=100, look={"a": busy})) == Wait(NOW + again, "A to be idle")
 
 
 def test_a_is_not_drained_before_caches_turned_or_on_an_old_look() -> None:

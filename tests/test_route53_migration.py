@@ -45,14 +45,18 @@ class Run(Ground):
     def __init__(self) -> None:
         self.sides = Sides(1, (ORIGINAL,), Faults())
         super().__init__(self.sides.clock.now)
-        self.fill(simple(WWW, A), simple(f"other.{ZONE}", B))
         self.entry = replace(ENTRY, zone_id=self.zone, nameservers=tuple(self.servers), endpoint=f"http://{self.at}")
-        self.plan = plans.build(self.bound((A,), (B,), self.entry), (ORIGINAL,))
         self.journal = MemoryJournal(self.sides.hook)
         self.when: Callable[[Entry], object] = lambda _: None
         self.calls: list[str] = []
         self.kill_at: tuple[int, bool] | None = None
         self.workers = 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What is there before it begins."""
+        self.fill(simple(WWW, A), simple(f"other.{ZONE}", B))
+        self.plan = plans.build(self.bound((A,), (B,), self.entry), (ORIGINAL,))
 
     def bound(self, a: Sequence[str], b: Sequence[str], *entries: Dns) -> Bound:
         """From these addresses to those."""
