@@ -37,6 +37,9 @@ FOR_GROUPS = (
     "ModifyTargetGroupAttributes", "RegisterTargets",
 )  # fmt: skip
 FOR_A = ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
+TOLD_CLASSIC = ("InstanceHealth", "LoadBalancerPolicies")
+FOR_CLASSIC = ("AddTags", "RemoveTags")
+NOT_FROM_CLASSIC = ("AddListenerCertificates", "CreateRule", "ModifyRule", "SetWebACL")  # what such an A never had
 RETIRING = "lbmigrate:retiring"  # the tag of what a migration is to retire
 PREFIX = "lbm-"  # of the names of B's groups
 FED = (  # who else registers targets with A
@@ -48,23 +51,37 @@ Policy = dict[str, object]
 
 def balancers(bound: Bound, keep: bool) -> Policy:
     """The document for sides with driver elbv2; with `keep` A is not deleted; B of another kind asks no more."""
-    sides = [side for side in (bound.a, bound.b) if side.place]
-    reads = [COUNTED, *FED, *(f"{ELB}:Describe{one}" for one in TOLD)]
-    guarded = [_arn(side, f"loadbalancer/app/{_name(side)}/*") for side in sides]
-    acls = [*guarded, _arn(bound.a, "regional/webacl/*/*", "wafv2")]
-    statements = [_allow(reads, "*"), _allow(["wafv2:GetWebACLForResource"], acls)]
+    old = _classic(bound.a)
+    reads = [COUNTED, *FED, *(f"{ELB}:Describe{one}" for one in (*TOLD, *(TOLD_CLASSIC if old else ())))]
+    statements = [_allow(reads, "*")]
+    acls = _guarded(bound) if not old else []
+    statements += [_allow(["wafv2:GetWebACLForResource"], acls)] if acls else []
     if bound.b.place:
-        statements += [*_made(bound.b, acls), *_replaced(bound, keep), *_fed(bound.b, keep)]
+        replaced = [_replaced_classic(bound.a, keep)] if old else _replaced(bound, keep)
+        statements += [*_made(bound.b, acls), *replaced, *_fed(bound, keep)]
     return {"Version": VERSION, "Statement": statements}
+
+
+def _classic(a: Side) -> bool:
+    return "classic" in dict(a.place)
+
+
+def _guarded(bound: Bound) -> list[str]:
+    """What a web ACL goes with, and every one that there may be."""
+    sides = [side for side in (bound.a, bound.b) if side.place]
+    guarded = [_arn(side, f"loadbalancer/app/{_name(side)}/*") for side in sides]
+    return [*guarded, _arn(bound.a, "regional/webacl/*/*", "wafv2")]
 
 
 def _made(b: Side, acls: list[str]) -> list[Policy]:
     asked = [f"ec2:Describe{one}" for one in ASKED]
     own = [_arn(b, f"{kind}/*/{_name(b)}/*") for kind in ("listener", "listener-rule", "loadbalancer")]
+    cognito = ["cognito-idp:DescribeUserPoolClient"] if acls else []  # a Classic Load Balancer has neither of them
+    made = [one for one in FOR_B if acls or one not in NOT_FROM_CLASSIC]
     return [
-        _allow(["cognito-idp:DescribeUserPoolClient", *asked], "*"),
-        _allow(["wafv2:AssociateWebACL"], acls),
-        _allow(_elb(FOR_B), own),
+        _allow([*cognito, *asked], "*"),
+        *([_allow(["wafv2:AssociateWebACL"], acls)] if acls else []),
+        _allow(_elb(made), own),
         _allow(_elb(FOR_GROUPS), _arn(b, f"targetgroup/{PREFIX}*/*")),
     ]
 
@@ -82,7 +99,13 @@ def _replaced(bound: Bound, keep: bool) -> list[Policy]:
     ]
 
 
-def _fed(b: Side, keep: bool) -> list[Policy]:
+def _replaced_classic(a: Side, keep: bool) -> Policy:
+    calls = [*FOR_CLASSIC, *([] if keep else ["DeleteLoadBalancer"])]
+    return _allow(_elb(calls), _arn(a, f"loadbalancer/{_name(a)}"))
+
+
+def _fed(bound: Bound, keep: bool) -> list[Policy]:
+    b = bound.b
     groups = _arn(b, "autoScalingGroup:*:autoScalingGroupName/*", "autoscaling")
     attach, detach, newer = (
         f"autoscaling:{one}"
@@ -91,7 +114,14 @@ def _fed(b: Side, keep: bool) -> list[Policy]:
     only = {"ForAllValues:ArnLike": {"autoscaling:TargetGroupARNs": _arn(b, f"targetgroup/{PREFIX}*/*")}}
     if keep:
         return [{**_allow([attach, detach], groups), "Condition": only}]
-    return [{**_allow([attach], groups), "Condition": only}, _allow([detach, newer], groups)]
+    if not _classic(bound.a):
+        return [{**_allow([attach], groups), "Condition": only}, _allow([detach, newer], groups)]
+    named = {"ForAllValues:StringEquals": {"autoscaling:LoadBalancerNames": _name(bound.a)}}
+    return [
+        {**_allow([attach, detach], groups), "Condition": only},
+        {**_allow(["autoscaling:DetachLoadBalancers"], groups), "Condition": named},
+        _allow([newer], groups),
+    ]
 
 
 def _name(side: Side) -> str:

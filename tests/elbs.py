@@ -37,7 +37,7 @@ class Account:
 
     def listing(self) -> Thing:
         """Everything that the account holds."""
-        names = ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded", "scaling")
+        names = ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded", "scaling", "classics")
         held = {name: deepcopy(getattr(self.world, name)) for name in names}
         held["targets"] = {arn: sorted(mine) for arn, mine in self.world.targets.items()}
         return held

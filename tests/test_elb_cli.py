@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+from classics import HTTP, HTTPS, backward, change, classic
+from classics import side as classic_side
 from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, scaling, service, tagged
 
 from lbmigrate import aws, config, iam
@@ -167,3 +169,81 @@ def test_a_whole_life_is_allowed_by_it_and_nothing_beside_that(one: Account, lbm
 def test_the_policy_and_the_driver_mean_the_same_words() -> None:
     assert (iam.RETIRING, iam.ELB) == (marks.RETIRING, ELB)
     assert copying.group_name("m", {"arn": "x", "pool": "p"}).startswith(iam.PREFIX)
+
+
+# ---------------------------------------------------------------- a Classic Load Balancer
+
+
+CLASSIC_REFUSED = [
+    ("name: b", "classic: true, name: b", "4: b: a Classic Load Balancer is not made any more; remove the key"),
+    ("name: old", "name: old, addresses: [192.0.2.1]", "3: a: addresses of a Classic Load Balancer do not stay"),
+]
+
+
+def classic_text(one: Account) -> str:
+    text = CONFIG.replace("name: a", "name: old, classic: true").replace("profile: ops", f'endpoint: "{one.endpoint}"')
+    return text.replace("zone: lab.test", "zone: lab.test, zone_id: Z1")
+
+
+@pytest.mark.parametrize(("old", "new", "said"), CLASSIC_REFUSED)
+def test_a_classic_one_is_a_only(one: Account, tmp_path: Path, old: str, new: str, said: str) -> None:
+    file = tmp_path / "lbmigrate.yaml"
+    file.write_text(classic_text(one))
+    bound = config.load(file).bound
+    assert (dict(bound.a.place)["classic"], "classic" in dict(bound.b.place)) == ("true", False)
+    file.write_text(classic_text(one).replace(old, new))
+    with pytest.raises(Usage) as told:
+        config.load(file)
+    assert f"{file}:{said}" in str(told.value)
+
+
+def test_check_reads_a_classic_one(one: Account, lbmigrate: Verb, tmp_path: Path) -> None:
+    elb = classic(one, HTTP)
+    (tmp_path / "lbmigrate.yaml").write_text(classic_text(one))
+    out = lbmigrate("check")[1]
+    assert "ok    A (elbv2): 2 backend(s), up" in out
+    assert "hint  AWS has no protection from deletion for Classic Load Balancers" in out
+    backward(elb, "ProxyProtocolPolicyType", 8080)
+    assert "no    reading old: at the instances' port 8080 it sends the PROXY protocol" in lbmigrate("check")[1]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_life_of_a_classic_one_is_allowed_and_nothing_beside(
+    one: Account, lbmigrate: Verb, tmp_path: Path, keep: bool
+) -> None:
+    elb = classic(one, HTTP, HTTPS)
+    change(elb, ConnectionSettings={"IdleTimeout": 120})
+    classic(one, HTTP, name="stranger")
+    held = scaling(one, "asg", [], ("i-1",))
+    held["LoadBalancerNames"] = ["old", "stranger"]
+    late = scaling(one, "late", [], ("i-1",))
+    late["_newer_names"] = ["old"]
+    service(one, "prod", "api", "arn:of:another")
+    kept = "retire: {keep: true}\n" if keep else ""
+    (tmp_path / "lbmigrate.yaml").write_text(classic_text(one) + kept)
+    code, out, err = lbmigrate("-o", "json", "policy")
+    assert code == 0, err
+    (found,) = [each["policies"]["iam"] for each in json.loads(out) if each["server"] == "elbv2"]
+    one.world.faults.policy, begun = json.dumps(found), len(one.world.calls)
+    a, b = classic_side(one), one.side("b", "b")
+    plan = a.describe()
+    b.check(plan)
+    b.stand_up(plan)
+    a.look()
+    b.look()
+    b.stop()
+    b.stand_up(plan)
+    if not keep:
+        a.stop()
+    used = {*one.world.calls[begun:]}
+    allowed = {action.split(":")[1] for each in found["Statement"] for action in each["Action"] if action[:3] != "ec2"}
+    assert used - allowed == set()
+    assert allowed - used == (REPAIRS - {"ModifyRule"}) | {"ModifyListenerAttributes"}  # of a TCP listener
+    with pytest.raises(ClientError, match="AccessDenied"):
+        elb.delete_load_balancer(LoadBalancerName="stranger")
+    autoscaling = aws.client("autoscaling", aws.Reach("us-east-1", "", one.endpoint), 10)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        autoscaling.detach_load_balancers(AutoScalingGroupName="asg", LoadBalancerNames=["stranger"])
+    if keep:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            elb.delete_load_balancer(LoadBalancerName="old")

@@ -175,7 +175,8 @@ def _place(file: Table, side: str) -> Pairs:
     if given.get("driver") != "elbv2":
         return ()
     found = [(key, given.get(key, a.get(key))) for key in PLACE]
-    return (("side", side), ("migration", file.get("migration")), *[pair for pair in found if pair[1]])
+    kind = (("classic", "true"),) if given.get("classic") else ()
+    return (("side", side), ("migration", file.get("migration")), *[pair for pair in found if pair[1]], *kind)
 
 
 def _side(side: Table, place: Pairs, beside: str) -> Side:

@@ -85,6 +85,7 @@ SIDE = Map(
         "socket": Field(PATH, "the software's admin socket"),
         "run": Field(RUN, "how it is started and stopped"),
         "name": Field(TEXT, "driver elbv2: the load balancer's name; b's is made"),
+        "classic": Field(BOOLEAN, "driver elbv2, a only: it is a Classic Load Balancer; default false"),
         "region": Field(TEXT, "driver elbv2: its region; b's is a's"),
         "profile": Field(TEXT, "driver elbv2: the profile of the credentials; default for b: a's"),
         "role": Field(Word(values.role, _pattern(values.ROLE)), "driver elbv2: a role to assume; default for b: a's"),

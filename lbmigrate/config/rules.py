@@ -13,7 +13,7 @@ SIDE_COMMON = {"driver", "addresses", "hostname", "alias", "host"}
 SIDE_KEYS = {
     "haproxy": SIDE_COMMON | {"config", "socket", "run"},
     "external": SIDE_COMMON | {"up", "down", "health"},
-    "elbv2": SIDE_COMMON | {"name", "region", "profile", "role", "external_id", "endpoint"},
+    "elbv2": SIDE_COMMON | {"name", "classic", "region", "profile", "role", "external_id", "endpoint"},
 }
 SIDE_NEEDS = {"haproxy": ("addresses", "config", "socket"), "external": ("addresses",), "elbv2": ("name",)}
 DNS_KEYS = {
@@ -175,6 +175,10 @@ def _hosted(file: Table) -> Iterator[Finding]:
         for key in {"hostname", "alias"} & side.entries.keys():
             if side.get("driver") == "elbv2" and "addresses" not in side:
                 yield side.at(key), f"{which}: {key} of a load balancer is what AWS calls it; remove the key"
+    if b.get("classic"):
+        yield b.at("classic"), "b: a Classic Load Balancer is not made any more; remove the key"
+    if a.get("classic") and "addresses" in a:
+        yield a.at("addresses"), "a: addresses of a Classic Load Balancer do not stay; remove the key"
     if b.get("driver") != "elbv2":
         if a.get("driver") == "elbv2" and not file.get("retire", Table(file.line, {})).get("keep"):
             yield (

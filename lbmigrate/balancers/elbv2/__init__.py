@@ -3,7 +3,8 @@
 api: the calls and their errors · reading: a balancer with all that belongs to it, as a document · copying: the requests
 that make the same again · building: B from A's document · scaling: who else registers targets
 (Auto Scaling, ECS) · guarding: A meanwhile · counting: what CloudWatch tells · removing: B on the way back, A at the
-end · marks: the tags by which ours is told from others' · side: `model.Balancer` over these
+end · classic: a Classic Load Balancer as A · marks: the tags by which ours is told from others' · side:
+`model.Balancer` over these
 """
 
 from collections.abc import Iterator
@@ -15,16 +16,19 @@ from lbmigrate.model import Balancer, Side
 from lbmigrate.value import replace
 
 if TYPE_CHECKING:
+    from lbmigrate.balancers.elbv2.classic.side import Classic
     from lbmigrate.balancers.elbv2.side import Elbv2
     from lbmigrate.cloudfront import Distribution
 
 
-def _made(side: Side) -> "Elbv2":
+def _made(side: Side) -> "Elbv2 | Classic":
     try:
-        from lbmigrate.balancers.elbv2.side import Elbv2
+        from lbmigrate.balancers.elbv2.api import Api
+        from lbmigrate.balancers.elbv2.classic.side import Classic
+        from lbmigrate.balancers.elbv2.side import Elbv2, reach
     except ImportError as wrong:
         raise Failed(f"a side with driver elbv2: {wrong}; install it: pip install 'lbmigrate[elbv2]'") from wrong
-    return Elbv2(side)
+    return Classic(side, Api(reach(side))) if "classic" in dict(side.place) else Elbv2(side)
 
 
 def make(side: Side) -> Balancer:
@@ -52,9 +56,7 @@ def distributions(side: Side) -> "Iterator[Distribution]":
 
 
 def awaited(side: Side, a: Side) -> Side:
-    """B with a stand-in for the host name that AWS will give it: as long, and in A's region."""
+    """B with a stand-in for the host name that AWS will give it: no shorter, and in A's region."""
     first, _, region = a.hostname.partition(".")
     internal = "internal-" if first.startswith("internal-") else ""
-    return replace(
-        side, hostname=f"{internal}{dict(side.place)['name']}-0000000000.{region}".lower(), families=a.families
-    )
+    return replace(side, hostname=f"{internal}{dict(side.place)['name']}-{0:016}.{region}".lower(), families=a.families)

@@ -38,21 +38,21 @@ def counts(api: Api, balancer: Thing, now: float) -> Counts | None:
     """What is known by `now`, None while CloudWatch tells of no period yet. Raises Denied, Unreachable."""
     kind = balancer["Type"]
     first = now // HOUR * HOUR - HOUR
-    minutes = _series(api, balancer, MINUTE, first, now)
+    minutes = series(api, [*_queries(balancer, MINUTE)], first, now)
     if not (told := minutes[ALWAYS[kind]]):
         return None
     until = max(told)
     began = until // SPAN * SPAN
-    hours = _series(api, balancer, HOUR, began, first) if began < first else {}
+    hours = series(api, [*_queries(balancer, HOUR)], began, first) if began < first else {}
     wanted = ALB if kind == "application" else ("NewFlowCount",)
-    sums = [_sum(hours, names, 0, until) + _sum(minutes, names, began, until) for names in (wanted, FAILED)]
+    sums = [total(hours, names, 0, until) + total(minutes, names, began, until) for names in (wanted, FAILED)]
     errors = sums[1] if kind == "application" else None
     return Counts(began, until, sums[0], errors, _active(minutes, until) if kind == "network" else None)
 
 
-def _sum(series: Series, names: tuple[str, ...], since: float, until: float) -> int:
+def total(told: Series, names: tuple[str, ...], since: float, until: float) -> int:
     """Of the periods that are told whole: those before `until`."""
-    held = [series.get(name, {}) for name in names]
+    held = [told.get(name, {}) for name in names]
     return round(sum(count for each in held for at, count in each.items() if since <= at < until))
 
 
@@ -62,8 +62,8 @@ def _active(series: Series, until: float) -> int:
     return round(sum(each.get(until - MINUTE, 0.0) for each in zones))
 
 
-def _series(api: Api, balancer: Thing, period: int, start: float, end: float) -> dict[str, dict[float, float]]:
-    queries = [*_queries(balancer, period)]
+def series(api: Api, queries: list[Thing], start: float, end: float) -> dict[str, dict[float, float]]:
+    """What each query finds from one moment to another, by its label. Raises Denied, Unreachable."""
     given: Thing = {"StartTime": _moment(start), "EndTime": _moment(end), "ScanBy": "TimestampAscending"}
     found: dict[str, dict[float, float]] = {query["Label"]: {} for query in queries}
     token: Thing = {}
@@ -84,14 +84,18 @@ def _queries(balancer: Thing, period: int) -> list[Thing]:
     if kind == "network" and period == MINUTE:
         zones = [one["ZoneName"] for one in balancer["AvailabilityZones"]]
         asked += [("ActiveFlowCount", "Minimum", [{"Name": "AvailabilityZone", "Value": one}]) for one in zones]
-    return [_query(balancer, f"m{n}", period, *one) for n, one in enumerate(asked)]
-
-
-def _query(balancer: Thing, name: str, period: int, metric: str, stat: str, more: list[Thing]) -> Thing:
     which = {"Name": "LoadBalancer", "Value": balancer["LoadBalancerArn"].partition(":loadbalancer/")[2]}
-    about = {"Namespace": SPACE[balancer["Type"]], "MetricName": metric, "Dimensions": [which, *more]}
-    label = " ".join([metric, *(one["Value"] for one in more)])
-    return {"Id": name, "Label": label, "MetricStat": {"Metric": about, "Period": period, "Stat": stat}}
+    return [
+        query(f"m{n}", period, metric, stat, SPACE[kind], [which, *more])
+        for n, (metric, stat, more) in enumerate(asked)
+    ]
+
+
+def query(name: str, period: int, metric: str, stat: str, space: str, about: list[Thing]) -> Thing:
+    """One query of GetMetricData; its label is the metric with the values of all but its first dimension."""
+    label = " ".join([metric, *(one["Value"] for one in about[1:])])
+    which = {"Namespace": space, "MetricName": metric, "Dimensions": about}
+    return {"Id": name, "Label": label, "MetricStat": {"Metric": which, "Period": period, "Stat": stat}}
 
 
 def _moment(at: float) -> datetime:

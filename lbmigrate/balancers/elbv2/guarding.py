@@ -2,6 +2,7 @@
 
 from lbmigrate.balancers.elbv2 import marks, reading
 from lbmigrate.balancers.elbv2.api import Api, Thing, listed, mapping
+from lbmigrate.balancers.elbv2.classic import guarding as classic
 from lbmigrate.balancers.elbv2.copying import GUARD, changed
 from lbmigrate.errors import Refused
 
@@ -11,7 +12,13 @@ def guard(api: Api, document: Thing, successor: str, migration: str) -> None:
 
     The mark keeps what the protection was; so it comes first.
     """
-    arn = document["arn"]
+    if marks.is_classic(document["arn"]):
+        classic.guard(api, document["arn"], successor, migration)
+    else:
+        _guard(api, document["arn"], successor, migration)
+
+
+def _guard(api: Api, arn: str, successor: str, migration: str) -> None:
     tags = api.tags([arn])[arn]
     if tags.get(marks.RETIRING, migration) != migration:
         raise Refused(f"A is being replaced by the migration {tags[marks.RETIRING]} already; finish or undo that first")
@@ -23,12 +30,13 @@ def guard(api: Api, document: Thing, successor: str, migration: str) -> None:
 
 def release(api: Api, arn: str, migration: str) -> None:
     """A without our marks, its protection as it was; nothing where it is gone or not ours. Raises as `guard`."""
-    if reading.find(api, "", arn) is None:
-        return
-    tags = api.tags([arn])[arn]
-    if tags.get(marks.RETIRING) == migration:
-        protect(api, arn, tags.get(marks.PROTECTED, "true"))
-        api.do("remove_tags", ResourceArns=[arn], TagKeys=list(marks.ON_A))
+    if marks.is_classic(arn):
+        classic.release(api, arn, migration)
+    elif reading.find(api, "", arn) is not None:
+        tags = api.tags([arn])[arn]
+        if tags.get(marks.RETIRING) == migration:
+            protect(api, arn, tags.get(marks.PROTECTED, "true"))
+            api.do("remove_tags", ResourceArns=[arn], TagKeys=list(marks.ON_A))
 
 
 def hand_over(api: Api, tags: marks.Tags, migration: str) -> None:

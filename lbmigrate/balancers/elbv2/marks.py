@@ -12,6 +12,8 @@ POOL = "lbmigrate:pool"  # on a group: the name that its targets are told by, th
 RETIRING = "lbmigrate:retiring"  # on A and its groups: the migration that is to retire it
 SUCCESSOR = "lbmigrate:successor"  # on A: B's ARN
 PROTECTED = "lbmigrate:protected"  # on A: its deletion protection as it was before, "true" or "false"
+HOST = "lbmigrate:host"  # on a Classic Load Balancer that is A: the host name that tells it from others of its name
+CLASSIC = "classic/"  # before the name of a Classic Load Balancer, where others have an ARN
 ON_A = (RETIRING, SUCCESSOR, PROTECTED)
 
 Tags = Mapping[str, str]
@@ -25,6 +27,11 @@ def own(tags: Tags) -> dict[str, str]:
 def made(migration: str, of: str) -> dict[str, str]:
     """The tags of what is made as a copy of `of`."""
     return {MIGRATION: migration, OF: of}
+
+
+def is_classic(arn: str) -> bool:
+    """Whether A, by what a document calls its ARN, is a Classic Load Balancer."""
+    return arn.startswith(CLASSIC)
 
 
 def ours(tags: Tags, migration: str) -> bool:

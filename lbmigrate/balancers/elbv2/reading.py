@@ -45,8 +45,8 @@ def document(api: Api, balancer: Thing) -> Thing:
         "acl": acl(api, balancer),
         "listeners": _listeners(api, arn, about),
         "groups": [_group(api, one, tags[one["TargetGroupArn"]]) for one in groups],
-        "scaling": scaling.feeding(api, groups),
-        "services": scaling.services(api, groups),
+        "scaling": scaling.feeding(api, scaling.of_kind(groups, scaling.SCALED)),
+        "services": scaling.services(api, scaling.of_kind(groups, scaling.SERVED)),
     }
 
 

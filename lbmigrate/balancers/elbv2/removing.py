@@ -38,7 +38,7 @@ def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
         if unmarked:
             api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
         if groups:
-            scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration), groups)
+            scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration).items(), groups)
         _delete(api, there, groups, marks.RETIRING, migration)
     _leftovers(api, marks.RETIRING, migration)
 

@@ -48,15 +48,9 @@ class Elbv2:
     def users(self) -> list[User]:
         """What registers targets with it. Raises Refused where it is not there, Denied, Unreachable."""
         groups = reading.groups_of(self._api, self._needed()["LoadBalancerArn"])
-        names = {one["TargetGroupArn"]: one["TargetGroupName"] for one in groups}
-        fed = [(one["name"], [names[arn] for arn in one["feeds"]]) for one in scaling.feeding(self._api, groups)]
-        scaled = [
-            User("Auto Scaling", name, f"launches targets of {', '.join(each)}", "attached to B's by `start`")
-            for name, each in fed
-        ]
-        todo = "add B's target groups to it yourself: `start` refuses"
-        tasks = [User("ECS", one, "registers tasks as targets", todo) for one in scaling.services(self._api, groups)]
-        return [*scaled, *tasks]
+        fed = scaling.of_kind(groups, scaling.SCALED)
+        names = {one["TargetGroupArn"]: one["TargetGroupName"] for one in groups if one["TargetGroupArn"] in fed}
+        return scaling.users(self._api, names, scaling.of_kind(groups, scaling.SERVED))
 
     def _needed(self) -> Thing:
         there = self._there()
@@ -107,7 +101,7 @@ class Elbv2:
         building.listeners(api, document, arn, copies, migration)
         building.settings(api, document, arn)
         if document["scaling"]:
-            scaling.attach(api, copies)
+            scaling.attach(api, [(one.get("source", one["arn"]), copies[one["arn"]]) for one in document["groups"]])
         if self._side.addresses:
             return None
         now = self.located()

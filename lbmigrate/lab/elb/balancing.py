@@ -10,6 +10,7 @@ HOSTED = {"application": "Z35SXDOTRQ7X7K", "network": "Z26RNL4JYFTOTI"}  # us-ea
 BALANCER = {
     "application": {"idle_timeout.timeout_seconds": "60", "routing.http2.enabled": "true",
                     "routing.http.drop_invalid_header_fields.enabled": "false", "client_keep_alive.seconds": "3600",
+                    "routing.http.desync_mitigation_mode": "defensive",
                     "access_logs.s3.enabled": "false", "access_logs.s3.bucket": "", "access_logs.s3.prefix": "",
                     "deletion_protection.enabled": "false"},
     "network": {"load_balancing.cross_zone.enabled": "false", "access_logs.s3.enabled": "false",

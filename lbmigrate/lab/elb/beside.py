@@ -1,8 +1,10 @@
 """The calls of other services that a migration of balancers needs, and what answers for all of them."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 from lbmigrate.lab.elb import feeding, metrics, operations, wire
+from lbmigrate.lab.elb.classic import CLASSIC
 from lbmigrate.lab.elb.judging import permit
 from lbmigrate.lab.elb.state import Thing, World
 from lbmigrate.lab.elb.wire import ApiError
@@ -40,12 +42,13 @@ def _associate_web_acl(world: World, given: Thing) -> Thing:
     return {}
 
 
-BESIDE = {
+BESIDE: dict[str, dict[str, Callable[[World, Thing], Thing]]] = {
     "ec2": {"DescribeAddresses": _describe_addresses, "DescribeSubnets": _describe_subnets},
     "cloudwatch": {"GetMetricData": metrics.get_metric_data},
     "wafv2": {"GetWebACLForResource": _get_web_acl, "AssociateWebACL": _associate_web_acl},
     "autoscaling": feeding.SCALING,
     "ecs": feeding.CONTAINERS,
+    "elb": CLASSIC,
 }
 
 LISTING = "/2020-05-31/distribution"
@@ -56,7 +59,7 @@ def answered(world: World, authorization: str, target: str, body: bytes) -> tupl
     """Status and body for one request; what is answered well is noted in `world.calls`. Raises Lost."""
     service = "elbv2"
     try:
-        service = wire.service_of(authorization)
+        service = wire.service_of(authorization, body)
         name, given = wire.request(service, target, body)
         if world.faults.throttle:
             world.faults.throttle -= 1

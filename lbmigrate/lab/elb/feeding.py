@@ -3,6 +3,7 @@
 A group's instances follow what it is attached to.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from lbmigrate.lab.elb import grouping
@@ -38,8 +39,10 @@ def _describe(world: World, given: Thing) -> Thing:
 
 
 def _sources(group: Thing) -> list[Thing]:
+    names = [*group["LoadBalancerNames"], *group.get("_newer_names", ())]
     arns = [*group["TargetGroupARNs"], *group.get("_newer", ())]
-    return [{"Identifier": arn, "Type": "elbv2"} for arn in arns]
+    found = [("elb", one) for one in names] + [("elbv2", one) for one in arns]
+    return [{"Identifier": one, "Type": kind} for kind, one in found]
 
 
 def _few(arns: list[str]) -> None:
@@ -75,12 +78,24 @@ def _detach(world: World, given: Thing) -> Thing:
 
 def _detach_sources(world: World, given: Thing) -> Thing:
     """Only what was attached as a traffic source."""
-    group, arns = _group(world, given), [one["Identifier"] for one in given["TrafficSources"]]
-    if missing := [arn for arn in arns if arn not in group["_newer"]]:
+    group = _group(world, given)
+    asked = [
+        ("_newer_names" if one["Type"] == "elb" else "_newer", one["Identifier"]) for one in given["TrafficSources"]
+    ]
+    if missing := [one for key, one in asked if one not in group.get(key, ())]:
         raise ApiError("ValidationError", f"Trying to remove traffic sources that are not part of the group: {missing}")
-    for arn in arns:
-        group["_newer"].remove(arn)
-        _forget(world, group, arn)
+    for key, one in asked:
+        group[key].remove(one)
+        _forget(world, group, one)
+    return {}
+
+
+def _detach_classic(world: World, given: Thing) -> Thing:
+    """Only what was attached by its name."""
+    group, names = _group(world, given), given["LoadBalancerNames"]
+    if missing := [one for one in names if one not in group["LoadBalancerNames"]]:
+        raise ApiError("ValidationError", f"Trying to remove Load Balancers that are not part of the group: {missing}")
+    group["LoadBalancerNames"] = [one for one in group["LoadBalancerNames"] if one not in names]
     return {}
 
 
@@ -93,10 +108,11 @@ def _forget(world: World, group: Thing, arn: str) -> None:
         grouping.deregister_targets(world, {"TargetGroupArn": arn, "Targets": _instances(group)})
 
 
-SCALING = {
+SCALING: dict[str, Callable[[World, Thing], Thing]] = {
     "DescribeAutoScalingGroups": _describe,
     "AttachLoadBalancerTargetGroups": _attach,
     "DetachLoadBalancerTargetGroups": _detach,
+    "DetachLoadBalancers": _detach_classic,
     "DetachTrafficSources": _detach_sources,
 }
 
@@ -128,7 +144,11 @@ def _describe_services(world: World, given: Thing) -> Thing:
     return {"services": [one for one in _of(world, given) if one["serviceArn"] in given["services"]], "failures": []}
 
 
-CONTAINERS = {"ListClusters": _clusters, "ListServices": _services, "DescribeServices": _describe_services}
+CONTAINERS: dict[str, Callable[[World, Thing], Thing]] = {
+    "ListClusters": _clusters,
+    "ListServices": _services,
+    "DescribeServices": _describe_services,
+}
 
 
 # ---------------------------------------------------------------- CloudFront

@@ -8,7 +8,9 @@ from lbmigrate.lab.elb.wire import ApiError
 GROUP = {"deregistration_delay.timeout_seconds": "300", "stickiness.enabled": "false", "stickiness.type": "lb_cookie",
          "stickiness.lb_cookie.duration_seconds": "86400", "slow_start.duration_seconds": "0",
          "load_balancing.algorithm.type": "round_robin", "preserve_client_ip.enabled": "false",
-         "proxy_protocol_v2.enabled": "false"}  # fmt: skip
+         "proxy_protocol_v2.enabled": "false", "stickiness.app_cookie.cookie_name": "",
+         "stickiness.app_cookie.duration_seconds": "86400",
+         "load_balancing.cross_zone.enabled": "use_load_balancer_configuration"}  # fmt: skip
 
 CHECKS = ("HealthCheckProtocol", "HealthCheckPort", "HealthCheckEnabled", "HealthCheckPath",
           "HealthCheckIntervalSeconds", "HealthCheckTimeoutSeconds", "HealthyThresholdCount",

@@ -35,7 +35,11 @@ def _asked(service: str, name: str, given: Thing) -> Iterator[Asked]:
     if service == "autoscaling" and not name.startswith("Describe"):
         yield f"{service}:{name}", scaling_arn(given["AutoScalingGroupName"])
         return
-    action = f"{ELB if service == 'elbv2' else service}:{name}"
+    if service == "elb" and not name.startswith("Describe"):
+        for one in given.get("LoadBalancerNames") or [given["LoadBalancerName"]]:
+            yield f"{ELB}:{name}", f"{ARN}:loadbalancer/{one}"
+        return
+    action = f"{ELB if service in ('elb', 'elbv2') else service}:{name}"
     if service != "elbv2" or name.startswith("Describe"):
         yield action, "*"
         return
@@ -69,4 +73,8 @@ def _made(name: str, given: Thing) -> str:
 def _context(world: World, resource: str, given: Thing) -> dict[str, list[str]]:
     keys = [*given.get("TagKeys", ()), *(one["Key"] for one in given.get("Tags", ()))]
     held = {f"aws:ResourceTag/{key}": [one] for key, one in world.tags.get(resource, {}).items()}
-    return {"aws:TagKeys": keys, "autoscaling:TargetGroupARNs": given.get("TargetGroupARNs", []), **held}
+    return {"aws:TagKeys": keys, **_scaled(given), **held}
+
+
+def _scaled(given: Thing) -> dict[str, list[str]]:
+    return {f"autoscaling:{key}": given.get(key, []) for key in ("TargetGroupARNs", "LoadBalancerNames")}

@@ -4,12 +4,15 @@ As of the user guides: a metric whose value is zero is not reported, but for Con
 Load Balancer, which always are.
 """
 
+from collections.abc import Callable
+
 from lbmigrate.lab.elb.state import Thing, World
 from lbmigrate.lab.elb.wire import ApiError
 
 MINUTE = 60
 ALWAYS = ("ConsumedLCUs", "NewFlowCount", "ActiveFlowCount")
 SPACES = {"AWS/ApplicationELB": "application", "AWS/NetworkELB": "network"}
+STATS: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Minimum": min, "Maximum": max}
 MOST_POINTS = 100_800  # of one request
 
 
@@ -36,22 +39,24 @@ def get_metric_data(world: World, given: Thing) -> Thing:
 
 
 def _points(world: World, asked: Thing, start: float, end: float) -> list[tuple[float, float]]:
-    """Period by period what is told of the minutes in it, by their sum or the least of them."""
+    """Period by period what is told of the minutes in it, by one of the statistics."""
     period, stat = asked["Period"], asked["Stat"]
-    if period < MINUTE or period % MINUTE or stat not in ("Sum", "Minimum"):
+    if period < MINUTE or period % MINUTE or stat not in STATS:
         raise ApiError("ValidationError", f"period {period}, statistic {stat}")
     told: dict[float, list[float]] = {}
     for minute, held in _minutes(world, asked["Metric"]).items():
         at = minute * MINUTE // period * period
         if start <= at < end and world.clock() >= (minute + 1) * MINUTE + world.delays.metrics:
             told.setdefault(float(at), []).append(held)
-    return [(at, sum(each) if stat == "Sum" else min(each)) for at, each in sorted(told.items())]
+    return [(at, STATS[stat](each)) for at, each in sorted(told.items())]
 
 
 def _minutes(world: World, metric: Thing) -> dict[int, float]:
     """What a metric holds; nothing of one that nobody publishes."""
     about = {one["Name"]: one["Value"] for one in metric["Dimensions"]}
     name, kind = metric["MetricName"], SPACES.get(metric["Namespace"], "")
+    if metric["Namespace"] == "AWS/ELB":
+        return _classic(world, about["LoadBalancerName"], name)
     mine = [one for arn, one in world.balancers.items() if arn.endswith(f":loadbalancer/{about.get('LoadBalancer')}")]
     if not mine or mine[0]["Type"] != kind:
         return {}
@@ -61,3 +66,14 @@ def _minutes(world: World, metric: Thing) -> dict[int, float]:
         return held
     since = int(max(mine[0]["CreatedTime"], world.clock() - 15 * 86400) // MINUTE)
     return {**dict.fromkeys(range(since, int(world.clock() // MINUTE) + 1), 0.0), **held}
+
+
+def _classic(world: World, balancer: str, name: str) -> dict[int, float]:
+    """Of a Classic Load Balancer, counted under `classic/` and its name: how many are healthy is always told."""
+    there = world.classics.get(balancer)
+    if there is None:
+        return {}
+    if name != "HealthyHostCount":
+        return dict(world.counted.get((f"classic/{balancer}", name), {}))
+    since, now = int(there["CreatedTime"] // MINUTE), int(world.clock() // MINUTE)
+    return dict.fromkeys(range(since, now + 1), float(len(there["Instances"]))) if there["Instances"] else {}

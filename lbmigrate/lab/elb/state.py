@@ -43,7 +43,8 @@ class World:
     `subnets` by id: zone, VPC and networks; `addresses`: Elastic IPs by allocation. `counted`: by
     balancer, metric and minute. `sick`, `down`: targets that fail their checks, by id, and by address and port;
     `serving`: the balancers that answer, None where there is nobody to say. `scaling`: Auto Scaling groups by name, as
-    they are described; `clusters`: the services of ECS by cluster; `distributions`: those of CloudFront.
+    they are described; `clusters`: the services of ECS by cluster; `distributions`: those of CloudFront;
+    `classics`: Classic Load Balancers by name.
     """
 
     clock: Callable[[], float]
@@ -66,6 +67,7 @@ class World:
     guarded: dict[str, str] = field(default_factory=dict)
     scaling: dict[str, Thing] = field(default_factory=dict)
     clusters: dict[str, list[Thing]] = field(default_factory=dict)
+    classics: dict[str, Thing] = field(default_factory=dict)
     distributions: list[Thing] = field(default_factory=list)
     counted: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -20,6 +20,7 @@ SERVICES = {
     "autoscaling": "autoscaling",
     "ecs": "ecs",
 }  # by the name that a signature has
+OLDER = b"Version=2012-06-01"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
 
 
@@ -31,12 +32,13 @@ class ApiError(Exception):
         self.code, self.words, self.status = code, words, status
 
 
-def service_of(authorization: str) -> str:
-    """The service that a request was signed for. Raises ApiError."""
+def service_of(authorization: str, body: bytes = b"") -> str:
+    """The service that a request was signed for; the older API of load balancers by its version. Raises ApiError."""
     found = _SCOPE.search(authorization)
     if found is None or found[1] not in SERVICES:
         raise ApiError("MissingAuthenticationToken", "the request is not signed for a service that is here", 403)
-    return SERVICES[found[1]]
+    service = SERVICES[found[1]]
+    return "elb" if service == "elbv2" and OLDER in body else service
 
 
 @cache
