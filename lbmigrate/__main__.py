@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-    from lbmigrate.cli import Common
+    from lbmigrate.flags import Common
 
 AGAIN = 0.01  # seconds until a stop that came at a bad moment is tried again
 UNSEARCHED = 100_000  # new objects between two searches for garbage
@@ -73,34 +73,55 @@ def main() -> None:
 def _run() -> int:
     # Nearly all that a start makes is modules, which stay: searching them every 700 objects is a tenth of `status`.
     gc.set_threshold(UNSEARCHED)
-    import click
-
-    from lbmigrate.cli import Common, cli
     from lbmigrate.errors import LbmigrateError
+    from lbmigrate.flags import Common
 
     common = Common()
     try:
-        code = cli.main(prog_name="lbmigrate", standalone_mode=False, obj=common)
+        code = _command(common)
     except LbmigrateError as wrong:
         if os.environ.get("LBMIGRATE_DEBUG") == "1":
             raise
         from lbmigrate.verbs.said import fail
 
         code = fail(common, wrong)
-    except click.exceptions.Exit as done:
-        code = done.exit_code
-    except click.ClickException as wrong:
-        code = _misused(common, wrong)
-    except click.Abort:
-        raise KeyboardInterrupt from None
     except BrokenPipeError:
-        sys.stderr.close()
+        _unheard()
         code = 1
     except OSError as wrong:  # what drivers meet is translated at their door: this is our own output
         sys.stderr.write(f"lbmigrate: writing the result: {wrong.strerror}; nothing else is affected\n")
         code = 1
     gc.freeze()  # all of it goes with the process, which would otherwise search it several times on its way out
     return int(code or 0)
+
+
+def _unheard() -> None:
+    """Nobody reads our output any more: what is left of it goes nowhere, without a complaint at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+
+
+def _command(common: "Common") -> int:
+    """What the words of the command line ask for."""
+    from lbmigrate.flags import hurried
+
+    if (given := hurried(sys.argv[1:], common)) is not None:
+        from lbmigrate import verbs
+
+        return verbs.verb("rollback")(common, **given)
+    import click
+
+    from lbmigrate.cli import cli
+
+    try:
+        return int(cli.main(prog_name="lbmigrate", standalone_mode=False, obj=common) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as wrong:
+        return _misused(common, wrong)
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 if __name__ == "__main__":

@@ -8,17 +8,9 @@ from typing import Any
 import click
 
 from lbmigrate import __version__
+from lbmigrate.flags import Common
 
 F = Callable[..., Any]
-
-
-class Common:
-    """The global flags, as given before or after the command."""
-
-    config: str = ""
-    verbose: int = 0
-    quiet: bool = False
-    output: str = "text"
 
 
 def _take(ctx: click.Context, param: click.Parameter, value: Any) -> Any:

@@ -4,7 +4,6 @@ A verb appends what is asked and then drives: it turns the loop itself where nob
 whoever is, until its goal is reached. Only the holder of the lease looks and acts.
 """
 
-import secrets
 from collections.abc import Callable
 
 from lbmigrate import caches
@@ -86,6 +85,8 @@ class Engine:
 
     def begin(self, plan: Plan, soft: Soft, served: Callable[[], tuple[Served, ...]]) -> State:
         """A new attempt at `plan`, unless one is under way. Two that begin at once: the journal keeps one."""
+        import secrets  # here: nothing else needs it
+
         while not self.refresh().active:
             if self.state.seq == 0:
                 self.append(Opened(FORMAT, plan.bound.migration))

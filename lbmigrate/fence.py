@@ -18,7 +18,6 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
 
 from lbmigrate.model import Fence, RRset
 
@@ -140,8 +139,16 @@ def _sum(head: str, lines: Iterable[str]) -> str:
 def _quoted(text: str) -> str:
     if not text:
         raise ValueError("an empty migration, attempt, name or record")
-    return text if _LITERAL.fullmatch(text) else quote(text, safe=_SAFE)
+    if _LITERAL.fullmatch(text):
+        return text
+    from urllib.parse import quote  # here, and below: an ordinary fence needs neither
+
+    return quote(text, safe=_SAFE)
 
 
 def _unquoted(text: str) -> str:
+    if "%" not in text and text.isascii():
+        return text
+    from urllib.parse import unquote_to_bytes
+
     return unquote_to_bytes(text).decode()  # UnicodeDecodeError is a ValueError

@@ -8,9 +8,8 @@ import os
 import sys
 import time
 
-import click
-
 from lbmigrate.decide import SLICE
+from lbmigrate.echo import echo
 from lbmigrate.events import Entry, Saw
 from lbmigrate.fold import State
 from lbmigrate.render import entry_json, entry_text
@@ -32,13 +31,13 @@ class Progress:
     def tell(self, entry: Entry, state: State) -> None:
         """One new journal entry."""
         if self._json:
-            click.echo(json.dumps(entry_json(entry, state)))
+            echo(json.dumps(entry_json(entry, state)))
             sys.stdout.flush()
         text = entry_text(entry, state)
         if self._quiet or not text or (isinstance(entry.event, Saw) and not self._verbose):
             return
         self._clear()
-        click.echo(f"{clock(entry.at)} {text}", err=True)
+        echo(f"{clock(entry.at)} {text}", err=True)
 
     def waiting(self, state: State, until: float, why: str) -> None:
         """The wait that begins now: until when at the latest, and what for."""
@@ -47,7 +46,7 @@ class Progress:
         text = f"{clock(time.time())} {told(state, until, safe(why))}"
         if self._live:
             self._clear()
-            click.echo(_fitting(text), err=True, nl=False)
+            echo(_fitting(text), err=True, nl=False)
             self._open = True
             return
         what = state.hold.cause if state.hold else why.partition(":")[0]  # the evidence so far is no news
@@ -56,11 +55,11 @@ class Progress:
         near = state.hold is None and until != state.at + SLICE and until - state.at < 2 * SELDOM
         if (what != said and now - at >= 1.0) or now - at >= (AGAIN if near else SELDOM):
             self._last = (what, now)
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     def _clear(self) -> None:
         if self._open:
-            click.echo("\r\x1b[2K", err=True, nl=False)
+            echo("\r\x1b[2K", err=True, nl=False)
             self._open = False
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ No message here shows a value, the output of a command or more than its first wo
 """
 
 import os
-import shlex
 import stat
 from collections.abc import Callable
 
@@ -65,6 +64,7 @@ def _private(path: str, found: os.stat_result) -> None:
 
 
 def _command(command: str) -> str:
+    import shlex
     import subprocess
 
     what = f"secret cmd:{_shown('cmd', command)}"

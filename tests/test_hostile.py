@@ -18,12 +18,13 @@ from test_config import FULL
 
 from lbmigrate import config, fence, listing, lua, policy, render, undo
 from lbmigrate.__main__ import _misused
-from lbmigrate.cli import Common, cli
+from lbmigrate.cli import cli
 from lbmigrate.config import hosts, values
 from lbmigrate.discover import Found
 from lbmigrate.document import document
 from lbmigrate.errors import LbmigrateError
 from lbmigrate.events import Changed, Ended, Hold, TurnedBack
+from lbmigrate.flags import Common
 from lbmigrate.gather import Discovery
 from lbmigrate.journal import connect
 from lbmigrate.model import Fence, RRset
@@ -96,7 +97,8 @@ def _given(argv: list[str], output: str) -> tuple[str, str]:
     common, said = Common(), {True: list[str](), False: list[str]()}
     common.output = output
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(click, "echo", lambda text, err=False: said[err].append(text))
+        for place in ("click", "lbmigrate.verbs.said"):
+            patch.setattr(f"{place}.echo", lambda text, err=False: said[err].append(text))
         patch.setattr(sys, "argv", ["lbmigrate"])
         try:
             cli.main(argv, prog_name="lbmigrate", standalone_mode=False, obj=common)

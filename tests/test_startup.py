@@ -51,15 +51,18 @@ CLAIMED = (
 )
 # What a rollback needs of this package to write: the state, the rules, and the driver of the zone's server.
 OURS = """
-    __main__ assemble balancers caches cli config config.text config.values decide dns dns.increment dns.layout
-    dns.lean dns.marks dns.mirror dns.nameservers dns.plain dns.reader dns.reading dns.records dns.rfc2136 dns.rights
-    dns.served dns.server dns.snapshot dns.soa dns.transfer dns.update dns.wire document drawn effects engine errors
-    events evidence facts fence fold gate journal journal.chain journal.sqlite look lua model parts plan poll probe
-    probe.host progress render resolver schemes schemes.addresses schemes.draws schemes.sets schemes.srv schemes.swap
-    secret settled size spec value verbs verbs.asking verbs.said verbs.work weighted words worker
+    __main__ assemble balancers caches config config.text config.values decide dns dns.increment dns.layout dns.lean
+    dns.mirror dns.nameservers dns.plain dns.reader dns.reading dns.records dns.rfc2136 dns.served dns.server
+    dns.snapshot dns.soa dns.transfer dns.update dns.wire document drawn echo effects engine errors events evidence
+    facts fence flags fold gate journal journal.chain journal.sqlite look lua model parts plan poll probe probe.host
+    progress render resolver schemes schemes.addresses schemes.draws schemes.sets schemes.srv schemes.swap secret
+    settled size spec value verbs verbs.asking verbs.said verbs.work weighted words worker
 """
-THEIRS = {"click", "dns", "idna"}
-LATE = {"concurrent", "email", "logging", "pathlib", "shutil", "subprocess", "tempfile", "zipfile"}
+THEIRS = {"dns", "idna"}
+LATE = {
+    "concurrent", "email", "gettext", "locale", "logging", "pathlib", "platform", "secrets", "shlex",
+    "shutil", "subprocess", "tempfile", "urllib", "uuid", "zipfile",
+}  # fmt: skip
 
 
 def loaded(folder: Path, *words: str, events: tuple[Event, ...] = BEGUN, program: str = LOADED) -> set[str]:

@@ -18,11 +18,10 @@ import dns.rcode
 import dns.rrset
 
 from lbmigrate import lua
-from lbmigrate.dns import marks, nameservers, served, soa, update
+from lbmigrate.dns import nameservers, served, soa, update
 from lbmigrate.dns.reader import PAUSE, Reader, some
 from lbmigrate.dns.reading import Question
 from lbmigrate.dns.records import fence_name, name_of, text_of
-from lbmigrate.dns.rights import Rights
 from lbmigrate.dns.served import Answer
 from lbmigrate.dns.wire import Primary, Unheard, Unsigned
 from lbmigrate.errors import Denied, LbmigrateError, Refused, Unreachable
@@ -240,6 +239,8 @@ class Rfc2136:
 
         Raises as `read` does, and Denied when the server would refuse the updates that a migration makes.
         """
+        from lbmigrate.dns.rights import Rights  # nothing else needs it
+
         records = self.read(names)
         missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
         rights = Rights(self._primary, self._zone, self._update_timeout, self._reader.refusal)
@@ -248,6 +249,8 @@ class Rfc2136:
         return (*missing, *allowed, *about, *self._servers.delegation())
 
     def _marks(self, records: Records) -> Iterator[str]:
+        from lbmigrate.dns import marks  # nothing else needs it
+
         places = marks.places(self._zone, records.held)
         return marks.found(places, self._reader.texts([one.owner for one in places], len(records.held)))
 

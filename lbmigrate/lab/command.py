@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from lbmigrate.cli import Common
 from lbmigrate.config.text import show
 from lbmigrate.errors import Failed, Usage
+from lbmigrate.flags import Common
 from lbmigrate.lab.rehearse import rehearse as play
 from lbmigrate.value import to_json
 

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from lbmigrate.cli import Common
 from lbmigrate.errors import Usage
+from lbmigrate.flags import Common
 
 
 def schema(common: Common) -> int:

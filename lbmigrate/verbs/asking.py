@@ -3,11 +3,10 @@
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
-from lbmigrate.cli import Common
+from lbmigrate.echo import echo
 from lbmigrate.errors import Busy, Refused, Usage
 from lbmigrate.events import Asked
+from lbmigrate.flags import Common
 from lbmigrate.fold import State
 from lbmigrate.value import replace
 from lbmigrate.verbs import said, work
@@ -91,7 +90,7 @@ def rollback(
         engine.ask(ask)
         work.judged(engine, engine.drive(parts, zone_back))
     if engine.state.active and not common.quiet:
-        click.echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
+        echo("the zone is as it was; caches forget B by themselves; now B is taken down", err=True)
     if engine.state.active and not no_wait:
         with work.afterwards(common, url, engine.state) as (engine, parts):
             work.judged(engine, engine.drive(parts, over))
@@ -117,6 +116,8 @@ def _confirm(verb: str, question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Usage(f"{verb}: no terminal to ask on; give --yes")
+    import click
+
     if not click.confirm(question, err=True):
         raise Usage(f"{verb}: not confirmed; nothing was changed")
 
@@ -178,5 +179,5 @@ def abandon(common: Common, dry_run: bool, yes: bool) -> int:
         _confirm("abandon", "Forget this migration and leave everything as it is?", yes or not sys.stdin.isatty())
     text = leftovers(work.state(common))
     code = _ask(common, Asked("abandon"), over, False, dry_run, "")
-    click.echo(text, err=common.output == "json")
+    echo(text, err=common.output == "json")
     return code

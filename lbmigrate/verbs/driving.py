@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lbmigrate.cli import Common
 from lbmigrate.errors import Busy, Refused, RolledBack
 from lbmigrate.events import TurnedBack
+from lbmigrate.flags import Common
 from lbmigrate.verbs import said, work
 
 if TYPE_CHECKING:

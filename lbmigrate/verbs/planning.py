@@ -4,8 +4,8 @@ import json
 
 import click
 
-from lbmigrate.cli import Common
 from lbmigrate.errors import Refused
+from lbmigrate.flags import Common
 from lbmigrate.verbs import said, work
 
 

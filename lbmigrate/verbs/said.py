@@ -4,10 +4,9 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import click
-
-from lbmigrate.cli import Common
+from lbmigrate.echo import echo
 from lbmigrate.errors import LbmigrateError
+from lbmigrate.flags import Common
 from lbmigrate.fold import State
 
 if TYPE_CHECKING:
@@ -22,18 +21,18 @@ def result(common: Common, engine: "Engine", message: str) -> int:
 
     if common.output == "json":
         doc = {"outcome": "ok", "code": 0, "message": message, "status": document(engine.state)}
-        click.echo(json.dumps(doc))
+        echo(json.dumps(doc))
     else:
-        click.echo(message)
+        echo(message)
     return 0
 
 
 def say(common: Common, message: str) -> int:
     """A result without more to it: one line, or one JSON document."""
     if common.output == "json":
-        click.echo(json.dumps({"outcome": "ok", "code": 0, "message": message}))
+        echo(json.dumps({"outcome": "ok", "code": 0, "message": message}))
     else:
-        click.echo(message)
+        echo(message)
     return 0
 
 
@@ -66,9 +65,9 @@ def print_plan(common: Common, plan: "Plan", chosen: "Config") -> int:
     if common.output == "json":
         steps = [{"step": d.step, "least_seconds": d.least, "most_seconds": d.most, "undo": d.undo} for d in due]
         doc = {"plan": digest(plan), "attainable": list(can), "names": each(plan), "steps": steps}
-        click.echo(json.dumps(doc))
+        echo(json.dumps(doc))
     else:
-        click.echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
+        echo(render.plan_text(plan, rows(due, time.time()), digest(plan), can))
     return 0
 
 
@@ -76,12 +75,12 @@ def warn(message: str) -> None:
     """A line of stderr for each line of what is to be known but stops nothing."""
     from lbmigrate.words import safe
 
-    click.echo("\n".join(f"lbmigrate: {safe(line)}" for line in message.splitlines()), err=True)
+    echo("\n".join(f"lbmigrate: {safe(line)}" for line in message.splitlines()), err=True)
 
 
 def fail(common: Common, wrong: LbmigrateError) -> int:
     """The one line of an error, and its exit code."""
     if common.output == "json":
-        click.echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}))
+        echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong)}))
     warn(str(wrong))
     return wrong.code

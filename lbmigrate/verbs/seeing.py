@@ -6,8 +6,8 @@ from contextlib import closing
 
 import click
 
-from lbmigrate.cli import Common
 from lbmigrate.errors import Drifted
+from lbmigrate.flags import Common
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
 from lbmigrate.verbs import said, work

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from lbmigrate.cli import Common
 from lbmigrate.errors import Failed, Refused, RolledBack, Usage
+from lbmigrate.flags import Common
 from lbmigrate.fold import State, fold
 from lbmigrate.journal import connect
 from lbmigrate.value import replace
