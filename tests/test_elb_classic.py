@@ -164,6 +164,7 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], Change, str]] = [
     ((HTTP,), {}, lambda elb: policy(elb, 80, "LBCookieStickinessPolicyType", CookieExpirationPeriod=str(WEEK + 1)),
      "its sessions stick for 604801 s"),
     ((HTTP,), {}, lambda elb: policy(elb, 80, "AppCookieStickinessPolicyType", CookieName="AWSALB"), "keeps for"),
+    ((HTTP,), {}, lambda elb: policy(elb, 80, "NewPolicyType"), "the type NewPolicyType, which is not known"),
     ((HTTP,), {}, lambda elb: sticky_in_its_zone(elb), "one or the other"),
     ((HTTPS,), {}, lambda elb: policy(elb, 443, "SSLNegotiationPolicyType", Protocol_TLSv1="true"),
      "listener 443: its security policy SSLNegot-443 is of its owner's own making"),

@@ -80,7 +80,8 @@ def _policy(world: World, given: Thing) -> Thing:
     found = [{"AttributeName": one["AttributeName"], "AttributeValue": one.get("AttributeValue", "")}
              for one in given.get("PolicyAttributes", ())]  # fmt: skip
     held = _one(world, given["LoadBalancerName"])["_policies"]
-    held[given["PolicyName"]] = {"PolicyTypeName": given["PolicyTypeName"], "PolicyAttributeDescriptions": found}
+    told = {"PolicyAttributeDescriptions": found} if found else {}
+    held[given["PolicyName"]] = {"PolicyTypeName": given["PolicyTypeName"], **told}
     return {}
 
 

@@ -19,7 +19,10 @@ Policies = Mapping[str, Thing]
 
 
 def sticky(names: Collection[str], policies: Policies, about: str) -> dict[str, str]:
-    """The attributes of the group, none where sessions do not stick. Raises Refused."""
+    """The attributes of the group, none where sessions do not stick. Raises Refused, for an unknown policy too."""
+    for name in names:
+        if (kind := policies[name]["type"]) not in {*STICKY, SSL}:
+            raise Refused(f"{about}: it has the policy {name} of the type {kind}, which is not known here; take it off")
     for one in (policies[name] for name in names):
         if one["type"] == "LBCookieStickinessPolicyType":
             return _by_balancer(one["attributes"], about)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from lbmigrate.balancers.elbv2.api import Api, Thing, mapping
 from lbmigrate.model import Backend
 
+ATTRIBUTES = "PolicyAttributeDescriptions"  # left out where there are none
 GONE = ("LoadBalancerNotFound",)
 HEALTHY = {"InService": True, "OutOfService": False}
 
@@ -31,7 +32,7 @@ def whole(api: Api, there: Thing) -> Thing:
 
 
 def _policy(given: Thing) -> Thing:
-    held = {one["AttributeName"]: one.get("AttributeValue", "") for one in given["PolicyAttributeDescriptions"]}
+    held = {one["AttributeName"]: one.get("AttributeValue", "") for one in given.get(ATTRIBUTES, ())}
     return {"type": given["PolicyTypeName"], "attributes": held}
 
 

@@ -26,7 +26,7 @@ class Classic:
     def located(self) -> Side:
         """The side with what AWS calls it. Raises Refused where it is not there, Denied, Unreachable."""
         there = self._needed()
-        zone = there["CanonicalHostedZoneNameID"]
+        zone = there.get("CanonicalHostedZoneNameID", "")
         return replace(self._side, hostname=f"{there['DNSName'].lower()}.", alias_zone=zone, families=("A",))
 
     def users(self) -> list[User]:
