@@ -185,3 +185,21 @@ def test_a_question_for_differences_that_is_lost_is_asked_again(
     assert zone.swap(rest, Records(again.held + first.held[2:])) == Applied()
     assert len(asked_) > 1
     assert same(zone, server, NAMES).held == again.held + first.held[2:]
+
+
+def test_a_part_of_a_large_zone_is_read_from_its_differences(
+    zone: Rfc2136, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "QUERIES", 0)  # the zone is too large to be read as a whole each time
+    fetch, fetched = increment.fetch, []
+
+    def counted(*given: Any) -> Any:
+        fetched.append(given)
+        return fetch(*given)
+
+    monkeypatch.setattr(increment, "fetch", counted)
+    first = zone.read(NAMES)
+    claimed = moved(first, 1, "192.0.2.10")
+    assert zone.swap(replace(first, soa=None), claimed) == Applied()
+    assert fetched
+    assert same(zone, server, NAMES).held == claimed.held

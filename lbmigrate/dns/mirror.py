@@ -31,7 +31,7 @@ class Mirror:
         self._primary = Primary(transfer.origin(entry))
         self._lock = threading.Lock()
         self._copy: Snapshot | None = None
-        self._differs = False  # the server was seen to give differences
+        self._differs: bool | None = None  # the server gives differences; None: it was not asked for any yet
         self._lost = 0  # questions for them in a row that nobody answered
 
     def close(self) -> None:
@@ -40,9 +40,11 @@ class Mirror:
 
     def worth(self, count: int, many: bool) -> bool:
         """Whether `count` names are read faster from here than by questions; `many`: enough for a first transfer."""
-        if self._copy is None or self._differs:
+        if self._differs:
             return many or self._copy is not None
-        return many and (0 < self._lost < LOST or len(self._copy) <= QUERIES * count)
+        if self._copy is None or self._differs is None or 0 < self._lost < LOST:
+            return many  # of a large zone a small part, too: differences, if there are any, cost no more for it
+        return many and len(self._copy) <= QUERIES * count
 
     def spells(self, names: Iterable[str]) -> bool:
         """Whether one of these is spelled with upper case."""
@@ -97,7 +99,7 @@ class Mirror:
             found = increment.fetch(self._primary, self._zone, copy.soa, self._timeout, copy.spelled)
         except Unreachable:  # which says nothing of what the server can do
             lost = self._lost + 1
-            return self._without(self._differs and lost < LOST, lost)
+            return self._without(bool(self._differs) and lost < LOST, lost)
         except (LbmigrateError, transfer.Malformed, transfer.Answered, dns.exception.DNSException):
             return self._without(False)
         except BaseException:
