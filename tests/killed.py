@@ -8,21 +8,25 @@ starts. The kill comes at the entry of the call, which then does nothing; what i
 """
 
 import math
+import os
 import random
 import re
+import shutil
 import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import dns.message
 from looking import Looking
 from migrations import SCENARIO, Rig, Said, rig, tapped, until
 from taps import Tap
+from traced import JOURNAL, Point, call, chain, tracing, written
 
 from lbmigrate.errors import Failed
 from lbmigrate.events import Began, Ended
@@ -33,15 +37,6 @@ from lbmigrate.lab.scenario import Clients
 from lbmigrate.plan import StandUp, Stop, Write
 from lbmigrate.value import replace, value
 
-# Those that a migration makes are found by tracing one; a call that none makes costs nothing.
-CALLS = (
-    "write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg", "sendmmsg", "connect", "bind", "rename", "renameat",
-    "renameat2", "link", "linkat", "symlink", "symlinkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir",
-    "truncate", "ftruncate", "fallocate", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "utimensat",
-    "fsync", "fdatasync", "fork", "vfork", "clone", "kill",
-)  # fmt: skip
-OPEN = "openat"  # makes files, too: strace cannot tell by its flags, but by the path of the journal's two
-JOURNAL = ("journal.db", "journal.db-journal")
 EACH = 10  # kills in one migration
 LANES = 4  # migrations at a time: most of one is waiting
 ONE_AT_A_TIME = threading.Lock()  # a dozen servers each
@@ -53,14 +48,6 @@ KILLED = -9
 
 
 @value
-class Point:
-    """The `number`-th `call` of one process, counted from 1."""
-
-    call: str
-    number: int
-
-
-@value
 class Played:
     """One migration: which calls its kills hit (as strace shows them), what was broken; `calls`: a calm one's."""
 
@@ -68,43 +55,6 @@ class Played:
     broken: tuple[str, ...]
     files: frozenset[str]
     calls: tuple[str, ...] = ()
-
-
-# ---------------------------------------------------------------- strace
-
-
-def tracing(directory: Path, log: Path, point: Point | None) -> tuple[str, ...]:
-    """The words before a command that is to be traced, and killed at `point`."""
-    paths = [word for name in JOURNAL for word in ("-P", str(directory / name))]
-    kill = ("-e", f"inject={point.call}:signal=SIGKILL:when={point.number}") if point else ()
-    what = ("-e", f"trace={','.join((*CALLS, OPEN))}")
-    return ("strace", "-o", str(log), "-s", "40", "-y", *what, *kill, *(paths if point and point.call == OPEN else ()))
-
-
-def written(log: Path) -> list[str]:
-    """The calls in a trace that are points, in their order."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if re.match(r"[a-z0-9]+\(", line)]
-    ours = tuple(f'/{name}", ' for name in JOURNAL)
-    return [line for line in lines if not line.startswith(OPEN) or any(one in line for one in ours)]
-
-
-def call(line: str) -> str:
-    """Which system call a line of the trace is."""
-    return line.partition("(")[0]
-
-
-def chains(calls: Sequence[str], each: int = EACH) -> list[tuple[Point, ...]]:
-    """Every point once, `each` a migration, far apart: a kill's successor counts from its own start on."""
-    apart = math.ceil(len(calls) / each)
-    return [_chain(calls, range(first, len(calls), apart)) for first in range(apart)]
-
-
-def _chain(calls: Sequence[str], places: Sequence[int]) -> tuple[Point, ...]:
-    begun = (0, *places[:-1])
-    return tuple(
-        Point(calls[place], calls[since : place + 1].count(calls[place]))
-        for since, place in zip(begun, places, strict=True)
-    )
 
 
 # ---------------------------------------------------------------- what must hold
@@ -160,10 +110,18 @@ def processes(one: Rig, side: str) -> tuple[int, ...]:
     return local.find(lambda pid: config in local.argv(pid))
 
 
-def files(one: Rig) -> frozenset[str]:
+def files(directory: Path) -> frozenset[str]:
     """Every file in the folders that lbmigrate writes to, but for our own."""
-    folders = (one.directory, one.directory / "a", one.directory / "b", one.directory / "tmp")
-    return frozenset(str(path.relative_to(one.directory)) for folder in folders for path in folder.iterdir())
+    folders = (directory, directory / "a", directory / "b", directory / "tmp")
+    found = (path for folder in folders for path in folder.iterdir() if not void(path))
+    return frozenset(str(path.relative_to(directory)) for path in found)
+
+
+def void(path: Path) -> bool:
+    """Whether it is a file beside the journal in which SQLite has begun to note what it is about to change, and nothing
+    is changed yet: its head is zeros until then. It is not "hot" (sqlite.org/atomiccommit.html, section 4.2), and the
+    next write takes it away; after a kill at a migration's last entry there is none."""
+    return path.name == JOURNAL[1] and not any(path.read_bytes()[:8])
 
 
 def _wrong(one: Rig, before: list[str], seen: Observer, tap: Tap) -> Iterator[str]:
@@ -215,13 +173,15 @@ def _give(one: Rig, verb: str, log: Path, point: Point | None) -> Said:
 
 def play(directory: Path, points: Sequence[Point]) -> Played:
     """A whole migration, killed at `points` one after the other; ticks without a flag go on."""
-    ground, log, hits = directory / "ground", directory / "trace", []
+    ground, hits = directory / "ground", list[str]()
     directory.mkdir(parents=True)
     with _ground(ground) as one, tapped(one) as tap:
         before, verb = one.records(), "run"
         with Observer(one) as seen:
-            for point in (*points, None):
+            for number, point in enumerate((*points, None)):
+                log = directory / f"trace{number}"
                 said = _give(one, verb, log, point)
+                (directory / f"said{number}").write_text(f"{point}: exit {said.code}\n{said.out}\n{said.err}")
                 verb = "tick" if BEGUN in said.err else verb  # a tick begins nothing
                 if said.code != KILLED:
                     break  # it came to its end, or wrongly stopped, before this point
@@ -232,7 +192,7 @@ def play(directory: Path, points: Sequence[Point]) -> Played:
                     said = one.give("tick")
         broken = [f"exit {said.code}: {said.err[-500:]}"] if said.code else []
         broken += _wrong(one, before, seen, tap)
-        return Played(tuple(hits), tuple(broken), files(one), tuple(call(line) for line in calls))
+        return Played(tuple(hits), tuple(broken), files(one.directory), tuple(call(line) for line in calls))
 
 
 def attempt(directory: Path, points: Sequence[Point]) -> Played:
@@ -245,48 +205,92 @@ def attempt(directory: Path, points: Sequence[Point]) -> Played:
 
 @value
 class Tally:
-    """What came of many: points in an undisturbed migration, the calls that were hit, what was broken where."""
+    """What came of many: points in an undisturbed migration, the calls that were hit, those that no migration came to
+    (they end at another number of polls each), what was broken where."""
 
     points: int
     hits: tuple[str, ...]
+    missed: tuple[Point, ...]
     broken: tuple[str, ...]
 
     def line(self) -> str:
         """All in one line."""
         kinds = len({call(one) for one in self.hits})
-        return (
-            f"explored: killed at {len(self.hits)} of {self.points} points of a migration ({kinds} system calls): "
-            f"{len(self.broken)} invariants broken"
-        )
+        missed = f", {len(self.missed)} not come to" if self.missed else ""
+        where = f"{self.points} points of a migration ({kinds} system calls{missed})"
+        return f"explored: killed at {len(self.hits)} of {where}: {len(self.broken)} invariants broken"
 
 
-def explore(directory: Path, kills: int | None = None, seed: int = 0) -> Tally:
-    """An undisturbed migration tells the points; then migrations killed at all of them, or at `kills` chosen ones."""
-    calm = attempt(directory / "calm", ())
-    if calm.broken:
-        return Tally(len(calm.calls), (), calm.broken)
-    todo = chains(calm.calls)
-    random.Random(seed).shuffle(todo)
-    hits, broken = list[str](), list[str]()
-    with ThreadPoolExecutor(LANES) as pool:
-        while todo and (kills is None or len(hits) < kills):
-            some = math.ceil((kills - len(hits)) / EACH) if kills else len(todo)
+class Explorer:
+    """Migrations killed at the points of an undisturbed one, each in a folder, which stays where something was broken.
+
+    `say` is told what was broken at once, while its traces are there to be looked at.
+    """
+
+    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
+        self._directory, self._say = directory, say
+        self._calm = attempt(directory / "calm", ())
+        self._hits, self._broken = list[str](), list[str]()
+
+    def explore(self, kills: int | None, seed: int) -> Tally:
+        """All points, or `kills` chosen ones."""
+        calls = self._calm.calls
+        if self._calm.broken:
+            return Tally(len(calls), (), (), self._calm.broken)
+        apart = math.ceil(len(calls) / EACH)
+        todo = [range(first, len(calls), apart) for first in range(apart)]
+        random.Random(seed).shuffle(todo)
+        missed = list[int]()
+        while todo and (kills is None or len(self._hits) < kills):
+            some = math.ceil((kills - len(self._hits)) / EACH) if kills else len(todo)
             now, todo = todo[:some], todo[some:]
-            where = [directory / f"{len(todo)}-{number}" for number in range(len(now))]
-            for points, played in zip(now, pool.map(attempt, where, now), strict=True):
-                hits += played.hits
-                left = played.files ^ calm.files if played.files else frozenset()
-                wrong = [*played.broken, *([f"files: {sorted(left)}"] if left else [])]
-                broken += [f"{points}, hit {played.hits}: {one}" for one in wrong]
-    return Tally(len(calm.calls), tuple(hits), tuple(broken))
+            missed += self._play(now)
+        if kills is None:  # a chain's last ones lie beyond its end where ten starts took fewer polls than one
+            missed = self._play([(place,) for place in sorted(missed)])
+        never = tuple(chain(calls, (place,))[0] for place in missed)
+        return Tally(len(calls), tuple(self._hits), never, tuple(self._broken))
+
+    def _play(self, chains: Sequence[Sequence[int]]) -> list[int]:
+        """Migrations killed at those places, and the places that they did not come to."""
+        missed = list[int]()
+        with ThreadPoolExecutor(LANES) as pool:
+            todo = {pool.submit(self._one, places): places for places in chains}
+            for done in as_completed(todo):
+                missed += todo[done][done.result() :]
+        return missed
+
+    def _one(self, places: Sequence[int]) -> int:
+        """One migration; how many of its places it came to."""
+        points = chain(self._calm.calls, places)
+        folder = self._directory / f"at{places[0]}-{len(places)}"
+        played = attempt(folder, points)
+        self._hits += played.hits
+        left = played.files ^ self._calm.files if played.files else frozenset()
+        wrong = [*played.broken, *([f"files: {sorted(left)}"] if left else [])]
+        lines = [f"{points}, hit {played.hits}: {one}" for one in wrong]
+        self._broken += lines
+        if lines:
+            self._say("\n".join((*lines, f"its traces: {folder}; load {os.getloadavg()[0]:.1f}")))
+        else:
+            shutil.rmtree(folder)
+        return len(played.hits)
+
+
+def explore(
+    directory: Path, kills: int | None = None, seed: int = 0, say: Callable[[str], None] = lambda _: None
+) -> Tally:
+    """An undisturbed migration tells the points; then migrations killed at all of them, or at `kills` chosen ones."""
+    return Explorer(directory, say).explore(kills, seed)
 
 
 def main() -> int:
     """Every point, or as many as the first argument says; the second is the seed that chooses them."""
     kills, seed = [*map(int, sys.argv[1:]), 0, 0][:2]
-    with tempfile.TemporaryDirectory() as folder:
-        found = explore(Path(folder), kills or None, seed)
-    print("\n".join((*found.broken, found.line())))
+    folder = Path(tempfile.mkdtemp(prefix="k"))
+    found = explore(folder, kills or None, seed, partial(print, flush=True))
+    print(found.line())
+    if not found.broken:
+        shutil.rmtree(folder)
     return bool(found.broken)
 
 
