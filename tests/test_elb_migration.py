@@ -6,7 +6,7 @@ counts of them are virtual.
 
 import os
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -19,7 +19,7 @@ from test_route53_migration import Run, began
 
 from lbmigrate import assemble, aws, balancers, gather
 from lbmigrate.balancers.elbv2.side import Elbv2
-from lbmigrate.dns.route53.api import PACE
+from lbmigrate.dns.route53.api import PACE, RATE
 from lbmigrate.dns.route53.driver import Route53
 from lbmigrate.engine import Engine, over
 from lbmigrate.events import Entry, Saw
@@ -219,6 +219,7 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Move]]:
             monkeypatch.setattr(aws, "once", once)
             move = Move(stack)
             monkeypatch.setattr(aws, "once", counted)
+            monkeypatch.setattr(PACE, "_lately", deque(maxlen=RATE))
             monkeypatch.setattr(PACE, "_clock", move.sides.clock.now)
             monkeypatch.setattr(PACE, "sleep", move.sides.clock.sleep)
             made.append(move)
