@@ -35,6 +35,7 @@ from lbmigrate.facts import (
     fresh,
     idle,
     idle_at,
+    kept,
     lagging,
     searched,
     serve_limit,
@@ -352,7 +353,7 @@ def _drain(s: State, step: Drain) -> Next:
     if step.side == "b" and verdict(side) == "bad":
         return Note(Passed(step))  # what still asks a bad B gains nothing by its staying; honest caches are done
     name = step.side.upper()
-    if step.side == "a" and s.soft.retire.keep:
+    if step.side == "a" and kept(s):
         return Note(Passed(step, "A is kept running, as retire.keep asks"))
     if side.up and side.requests is None and not s.forced:
         return Note(Passed(step, f"{name} has no counters and cannot be proven idle: it is left running"))

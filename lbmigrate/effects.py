@@ -11,7 +11,7 @@ from lbmigrate.errors import Denied, Drifted, Failed, LbmigrateError, Unreachabl
 from lbmigrate.events import Ended, TurnedBack
 from lbmigrate.facts import alike, describe, differences, odd_ttls, undone
 from lbmigrate.fold import State
-from lbmigrate.model import Applied, Backend, Held, NotApplied, Records, Then, Unknown, Zone
+from lbmigrate.model import Applied, Backend, Balancer, Emptying, Held, NotApplied, Records, Then, Unknown, Zone
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write, found, wanted
 from lbmigrate.value import replace
@@ -39,7 +39,7 @@ def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], 
                 parts.follow(state.plan.bound)
                 return _prove(parts, step)
             case Stop(side):
-                parts.sides[side].stop()
+                _stop(parts.sides[side], side == "a" and state.soft.retire.keep)
                 return Ended(step, "done")
             case Turn() | Soak() | Drain():
                 raise Failed(f"{step} is a wait, not an effect")
@@ -53,6 +53,13 @@ def perform(parts: Parts, state: State, step: Step, n: int, still: Callable[[], 
         raise
     except LbmigrateError as wrong:
         return Ended(step, "failed", str(wrong))
+
+
+def _stop(one: Balancer, keep: bool) -> None:
+    if not keep:
+        one.stop()
+    elif isinstance(one, Emptying):
+        one.empty()
 
 
 def _overtaken(step: Step) -> Ended:

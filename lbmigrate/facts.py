@@ -126,11 +126,17 @@ def _most(s: State, side: SideSeen) -> int:
     return s.soft.retire.max_requests + (ASTRAY if side.as_of is not None else 0)
 
 
+def kept(s: State) -> bool:
+    """A stays as it is. Where a provider runs both sides, `retire.keep` leaves it there without backends instead."""
+    assert s.plan is not None
+    return s.soft.retire.keep and not s.plan.bound.provided
+
+
 def stopping(s: State) -> bool:
     """A is to be stopped once it is idle, by the plan and not by force: a name that still ends there would be lost."""
     here = isinstance(s.step, Drain | Stop) and s.step.side == "a"
     counted = s.seen.a.up is True and s.seen.a.requests is not None  # an A without counters is left running
-    return here and counted and turned(s) and not (s.soft.retire.keep or s.forced)
+    return here and counted and turned(s) and not (kept(s) or s.forced)
 
 
 def searched(s: State) -> bool:

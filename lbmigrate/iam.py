@@ -5,7 +5,7 @@ conditions for fine-grained access control"), so one statement has to hold every
 types at each of these names. IAM cannot say less.
 
 That for balancers names B and A, B's groups by the prefix of their names, and A's groups by the tag that marks them.
-Auto Scaling groups are attached to B's groups alone, and detached from these and, where A is deleted, from A's.
+Auto Scaling groups are attached to B's groups alone, and detached from these and from A's.
 """
 
 from collections.abc import Collection, Mapping
@@ -50,7 +50,7 @@ Policy = dict[str, object]
 
 
 def balancers(bound: Bound, keep: bool) -> Policy:
-    """The document for sides with driver elbv2; with `keep` A is not deleted; B of another kind asks no more."""
+    """The document for sides with driver elbv2; with `keep` A is emptied, not deleted; B of another kind asks no more."""
     old = _classic(bound.a)
     reads = [COUNTED, *FED, *(f"{ELB}:Describe{one}" for one in (*TOLD, *(TOLD_CLASSIC if old else ())))]
     statements = [_allow(reads, "*")]
@@ -58,7 +58,7 @@ def balancers(bound: Bound, keep: bool) -> Policy:
     statements += [_allow(["wafv2:GetWebACLForResource"], acls)] if acls else []
     if bound.b.place:
         replaced = [_replaced_classic(bound.a, keep)] if old else _replaced(bound, keep)
-        statements += [*_made(bound.b, acls), *replaced, *_fed(bound, keep)]
+        statements += [*_made(bound.b, acls), *replaced, *_fed(bound)]
     return {"Version": VERSION, "Statement": statements}
 
 
@@ -87,24 +87,23 @@ def _made(b: Side, acls: list[str]) -> list[Policy]:
 
 
 def _replaced(bound: Bound, keep: bool) -> list[Policy]:
-    """A is marked and protected, and put back so, or deleted with its groups, which are marked first."""
+    """A is marked and protected, and put back so, or deleted with its groups, which are marked first, or emptied."""
     a, groups = _arn(bound.a, f"loadbalancer/*/{_name(bound.a)}/*"), _arn(bound.a, "targetgroup/*/*")
-    if keep:
-        return [_allow(_elb(FOR_A), a)]
     only, marked = {"aws:TagKeys": RETIRING}, {f"aws:ResourceTag/{RETIRING}": bound.migration}
+    tags, end = (["AddTags", "RemoveTags"], "DeregisterTargets") if keep else (["AddTags"], "DeleteTargetGroup")
     return [
-        _allow(_elb((*FOR_A, "DeleteLoadBalancer")), a),
-        {**_allow(_elb(["AddTags"]), groups), "Condition": {"ForAllValues:StringEquals": only}},
-        {**_allow(_elb(["DeleteTargetGroup"]), groups), "Condition": {"StringEquals": marked}},
+        _allow(_elb(FOR_A if keep else (*FOR_A, "DeleteLoadBalancer")), a),
+        {**_allow(_elb(tags), groups), "Condition": {"ForAllValues:StringEquals": only}},
+        {**_allow(_elb([end]), groups), "Condition": {"StringEquals": marked}},
     ]
 
 
 def _replaced_classic(a: Side, keep: bool) -> Policy:
-    calls = [*FOR_CLASSIC, *([] if keep else ["DeleteLoadBalancer"])]
+    calls = [*FOR_CLASSIC, "DeregisterInstancesFromLoadBalancer" if keep else "DeleteLoadBalancer"]
     return _allow(_elb(calls), _arn(a, f"loadbalancer/{_name(a)}"))
 
 
-def _fed(bound: Bound, keep: bool) -> list[Policy]:
+def _fed(bound: Bound) -> list[Policy]:
     b = bound.b
     groups = _arn(b, "autoScalingGroup:*:autoScalingGroupName/*", "autoscaling")
     attach, detach, newer = (
@@ -112,8 +111,6 @@ def _fed(bound: Bound, keep: bool) -> list[Policy]:
         for one in ("AttachLoadBalancerTargetGroups", "DetachLoadBalancerTargetGroups", "DetachTrafficSources")
     )
     only = {"ForAllValues:ArnLike": {"autoscaling:TargetGroupARNs": _arn(b, f"targetgroup/{PREFIX}*/*")}}
-    if keep:
-        return [{**_allow([attach, detach], groups), "Condition": only}]
     if not _classic(bound.a):
         return [{**_allow([attach], groups), "Condition": only}, _allow([detach, newer], groups)]
     named = {"ForAllValues:StringEquals": {"autoscaling:LoadBalancerNames": _name(bound.a)}}

@@ -263,6 +263,14 @@ class Advising(Protocol):
         """What `stand_up(plan)` will do that its owner may want to know, one line each. Raises Refused."""
 
 
+@runtime_checkable
+class Emptying(Protocol):
+    """A balancer that may stay when it is not needed any more, without backends."""
+
+    def empty(self) -> None:
+        """No backend is behind it any more; it stays, as it was before the migration but for that. May be repeated."""
+
+
 @value
 class Side:
     """`a:` or `b:` of the config: which software, how it is run, on which addresses.

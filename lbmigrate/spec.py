@@ -98,6 +98,11 @@ class Bound:
     stages: tuple[Stage, ...]
     ttl: int | None = None
 
+    @property
+    def provided(self) -> bool:
+        """A provider runs both sides: B was made there from A, which is marked meanwhile."""
+        return bool(self.a.place and self.b.place)
+
 
 @value
 class Soft:

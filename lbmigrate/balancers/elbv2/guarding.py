@@ -39,6 +39,12 @@ def release(api: Api, arn: str, migration: str) -> None:
             api.do("remove_tags", ResourceArns=[arn], TagKeys=list(marks.ON_A))
 
 
+def leave(api: Api, arn: str, tags: marks.Tags) -> None:
+    """A, which has these tags, is its owner's again: its protection as it was, the name of what replaced it beside."""
+    protect(api, arn, tags.get(marks.PROTECTED, "true"))
+    api.do("remove_tags", ResourceArns=[arn], TagKeys=[marks.RETIRING, marks.PROTECTED])
+
+
 def hand_over(api: Api, tags: marks.Tags, migration: str) -> None:
     """B is protected as A, which has these tags, was."""
     successor = tags.get(marks.SUCCESSOR, "")

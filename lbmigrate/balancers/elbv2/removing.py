@@ -25,22 +25,55 @@ def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
     if there is not None:
         arn = there["LoadBalancerArn"]
         tags = api.tags([arn])[arn]
-        if tags.get(marks.RETIRING) != migration:
-            raise Refused(
-                f"{about}: it does not carry the mark of {migration}, so it is not the one that was replaced;"
-                " see to it by hand"
-            )
+        _replaced(tags, about, migration)
         if tags.get(marks.PROTECTED) == "true" and guarding.protected(api, arn) == "true":
             raise Denied(f"{about}: it was protected from deletion before; take that off, or set `retire: keep: true`")
-        guarding.hand_over(api, tags, migration)
-        groups = [one["TargetGroupArn"] for one in reading.groups_of(api, arn)]
-        unmarked = [one for one, held in api.tags(groups).items() if held.get(marks.RETIRING) != migration]
-        if unmarked:
-            api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
-        if groups:
-            scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration).items(), groups)
-        _delete(api, there, groups, marks.RETIRING, migration)
+        _delete(api, there, _handed_over(api, arn, tags, migration), marks.RETIRING, migration)
     _leftovers(api, marks.RETIRING, migration)
+
+
+def empty(api: Api, there: Thing | None, about: str, migration: str) -> None:
+    """A without targets; it stays, protected as it was before, and is tagged with B's ARN. Raises as `retire`.
+
+    Its own mark goes last: what is unmarked and names our B has been emptied already.
+    """
+    if there is None:  # its deletion had begun
+        _leftovers(api, marks.RETIRING, migration)
+        return
+    arn = there["LoadBalancerArn"]
+    tags = api.tags([arn])[arn]
+    if marks.RETIRING not in tags and _copies(api, tags.get(marks.SUCCESSOR, ""), migration):
+        return
+    _replaced(tags, about, migration)
+    groups = _handed_over(api, arn, tags, migration)
+    scaling.detach(api, groups)
+    for one in groups:
+        if held := reading.targets(api, one):
+            api.do("deregister_targets", TargetGroupArn=one, Targets=held)
+    if groups:
+        api.do("remove_tags", ResourceArns=groups, TagKeys=[marks.RETIRING])
+    guarding.leave(api, arn, tags)
+
+
+def _replaced(tags: marks.Tags, about: str, migration: str) -> None:
+    """Raise Refused where a balancer with these tags is not the one that was replaced."""
+    if tags.get(marks.RETIRING) != migration:
+        raise Refused(
+            f"{about}: it does not carry the mark of {migration}, so it is not the one that was replaced;"
+            " see to it by hand"
+        )
+
+
+def _handed_over(api: Api, arn: str, tags: marks.Tags, migration: str) -> list[str]:
+    """A's groups, marked; what A was to others, protected and fed by Auto Scaling, B is from now on."""
+    guarding.hand_over(api, tags, migration)
+    groups = [one["TargetGroupArn"] for one in reading.groups_of(api, arn)]
+    unmarked = [one for one, held in api.tags(groups).items() if held.get(marks.RETIRING) != migration]
+    if unmarked:
+        api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
+    if groups:
+        scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration).items(), groups)
+    return groups
 
 
 def _copies(api: Api, successor: str, migration: str) -> dict[str, str]:

@@ -128,6 +128,10 @@ class Elbv2:
             self._counted = (arn, now, counting.counts(self._api, there, now))
         return self._counted[2]
 
+    def empty(self) -> None:
+        """A stays without targets, as its owner had it but for that. Raises Refused, Denied, Unreachable."""
+        removing.empty(self._api, self._there(), f"emptying {self._name or self._arn}", self._migration)
+
     def stop(self) -> None:
         """B is taken down with all that we made; A is retired for good. Raises Refused, Denied, Unreachable."""
         if self._which == "b":

@@ -119,6 +119,13 @@ def _register(world: World, given: Thing) -> Thing:
     return {"Instances": there["Instances"]}
 
 
+def _deregister(world: World, given: Thing) -> Thing:
+    """Unknown ones are no error."""
+    there = _one(world, given["LoadBalancerName"])
+    there["Instances"] = [one for one in there["Instances"] if one not in given["Instances"]]
+    return {"Instances": there["Instances"]}
+
+
 def _health(world: World, given: Thing) -> Thing:
     instances = [one["InstanceId"] for one in _one(world, given["LoadBalancerName"])["Instances"]]
     return {"InstanceStates": [{"InstanceId": one, "State": "OutOfService" if one in world.sick else "InService"}
@@ -156,6 +163,7 @@ CLASSIC: dict[str, Callable[[World, Thing], Thing]] = {
     "CreateLoadBalancer": _create,
     "CreateLoadBalancerPolicy": _policy,
     "DeleteLoadBalancer": _delete,
+    "DeregisterInstancesFromLoadBalancer": _deregister,
     "DescribeInstanceHealth": _health,
     "DescribeLoadBalancerAttributes": _attributes,
     "DescribeLoadBalancerPolicies": _policies,

@@ -39,10 +39,30 @@ def _name(arn: str) -> str:
 def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
     """It is deleted; Auto Scaling groups are B's by then. Raises Refused (not the one that was replaced), Denied,
     Unreachable."""
-    if there is None:
+    if there is not None:
+        name = there["LoadBalancerName"]
+        _handed_over(api, there, reading.tags(api, name), about, migration)
+        api.do("delete_load_balancer", "elb", LoadBalancerName=name)
+
+
+def empty(api: Api, there: Thing | None, about: str, migration: str) -> None:
+    """It stays without instances, tagged with B's ARN; its mark goes last. Raises as `retire`."""
+    if there is None:  # its deletion had begun
         return
     name = there["LoadBalancerName"]
     tags = reading.tags(api, name)
+    if marks.RETIRING not in tags and _copies(api, tags.get(marks.SUCCESSOR, ""), identity(there), migration):
+        return  # done before
+    _handed_over(api, there, tags, about, migration)
+    if held := there.get("Instances"):
+        api.do("deregister_instances_from_load_balancer", "elb", LoadBalancerName=name, Instances=held)
+    gone = [{"Key": key} for key in (marks.RETIRING, marks.HOST)]
+    api.do("remove_tags", "elb", LoadBalancerNames=[name], Tags=gone)
+
+
+def _handed_over(api: Api, there: Thing, tags: marks.Tags, about: str, migration: str) -> None:
+    """What Auto Scaling fed A with feeds B, and A no more. Raises Refused where A is not the one that was replaced."""
+    name = there["LoadBalancerName"]
     if tags.get(marks.RETIRING) != migration or tags.get(marks.HOST) != there["DNSName"].lower():
         raise Refused(
             f"{about}: it does not carry the mark of {migration}, so it is not the one that was replaced;"
@@ -50,12 +70,11 @@ def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
         )
     scaling.attach(api, _copies(api, tags[marks.SUCCESSOR], identity(there), migration), [source(name)])
     scaling.detach(api, [source(name)])
-    api.do("delete_load_balancer", "elb", LoadBalancerName=name)
 
 
 def _copies(api: Api, successor: str, of: str, migration: str) -> list[tuple[str, str]]:
     """B's groups, each as fed by what feeds A; none where B is gone."""
-    if others.find(api, "", successor) is None:
+    if not successor or others.find(api, "", successor) is None:
         return []
     tags = api.tags([one["TargetGroupArn"] for one in others.groups_of(api, successor)])
     mine = [arn for arn, held in tags.items() if marks.ours(held, migration) and held[marks.OF].startswith(f"{of}/")]

@@ -81,6 +81,11 @@ class Classic:
             self._counted = (identity, now, counting.counts(self._api, there, now))
         return self._counted[2]
 
+    def empty(self) -> None:
+        """It stays without instances, as its owner had it but for that. Raises Refused, Denied, Unreachable."""
+        about = f"emptying the Classic Load Balancer {self._name}"
+        guarding.empty(self._api, reading.find(self._api, self._name), about, self._migration)
+
     def stop(self) -> None:
         """Retired for good. Raises Refused, Denied, Unreachable."""
         about = f"retiring the Classic Load Balancer {self._name}"
