@@ -50,7 +50,7 @@ Policy = dict[str, object]
 
 
 def balancers(bound: Bound, keep: bool) -> Policy:
-    """The document for sides with driver elbv2; with `keep` A is emptied, not deleted; B of another kind asks no more."""
+    """The document for sides with driver elbv2; with `keep` A is emptied, not deleted; B of another kind needs less."""
     old = _classic(bound.a)
     reads = [COUNTED, *FED, *(f"{ELB}:Describe{one}" for one in (*TOLD, *(TOLD_CLASSIC if old else ())))]
     statements = [_allow(reads, "*")]

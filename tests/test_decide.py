@@ -571,6 +571,24 @@ def test_an_a_that_is_kept_is_passed_over_and_left_running() -> None:
     assert (after.step, after.left_running, after.retired) == (RELEASE, why, False)
 
 
+def test_an_a_that_is_kept_by_its_provider_is_emptied_once_it_is_idle() -> None:
+    """And so, like one that is to go, not while other names still end at it, or while it serves."""
+    kept: dict[str, Any] = {"plan": GIVEN, "soft": soft(retire=Retire(idle_for=30, keep=True))}
+    state = at(Drain("a"), weight=100, **kept)
+    assert decide(state) == Note(Passed(Drain("a")))
+    assert told(state, Passed(Drain("a"))).step == Stop("a")
+    many = Search(left=("api.example.com.",))
+    assert cause(decide(at(Drain("a"), weight=100, look={"search": many}, **kept))) == "left"
+    busy = {"a": side(active=1)}
+    assert cause(decide(at(Drain("a"), weight=100, look=busy, **kept))) == "wait"
+    elsewhere = replace(GIVEN, bound=replace(GIVEN.bound, b=replace(GIVEN.bound.b, place=())))
+    match decide(at(Drain("a"), weight=100, **{**kept, "plan": elsewhere})):
+        case Note(Passed(Drain("a"), why)):
+            assert "kept" in why
+        case other:
+            pytest.fail(f"{other}")
+
+
 def test_an_a_without_counters_is_left_running_unless_finish_was_forced() -> None:
     state = at(Drain("a"), weight=100, look={"a": side(requests=None, active=None, quiet=())})
     match decide(state):

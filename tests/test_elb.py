@@ -6,13 +6,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from elbs import ACL, CERT, HERS, HIS, KEYS, MIGRATION, Account, Hand, account, application, group, network, tagged
+from elbs import (
+    ACL,
+    CERT,
+    HERS,
+    HIS,
+    KEYS,
+    MIGRATION,
+    Account,
+    Hand,
+    account,
+    application,
+    group,
+    network,
+    scaling,
+    tagged,
+)
 
 from lbmigrate.balancers import elbv2
 from lbmigrate.balancers.elbv2 import copying, marks
 from lbmigrate.errors import Denied, LbmigrateError, Refused, Unreachable
 from lbmigrate.lab.elb.beside import READING
-from lbmigrate.model import Blueprint, Look, Side
+from lbmigrate.model import Blueprint, Emptying, Look, Side
 
 MADE = {
     "CreateLoadBalancer": 1, "CreateTargetGroup": 3, "CreateListener": 2, "CreateRule": 4, "RegisterTargets": 3,
@@ -225,6 +240,66 @@ def test_b_is_protected_in_the_end_as_a_was_and_a_is_not_deleted_against_its_own
     one.side("a", "a").stop()
     (b,) = one.world.balancers
     assert one.world.attributes[b]["deletion_protection.enabled"] == "true"
+
+
+@pytest.mark.parametrize("made", [application, network])
+@pytest.mark.parametrize("protected", ["true", "false"])
+def test_an_a_that_is_kept_has_no_targets_and_is_else_as_it_was(
+    one: Account, made: Callable[[Account, str], str], protected: str
+) -> None:
+    """Killed at every call; B has all of its targets, and is protected as A was."""
+    a = made(one, "a")
+    guard = {"deletion_protection.enabled": protected}
+    one.elb.modify_load_balancer_attributes(LoadBalancerArn=a, Attributes=tagged(**guard))
+    fed = next(arn for arn, held in one.world.groups.items() if held["TargetType"] == "instance")
+    scaling(one, "fleet", [fed], ("i-1", "i-7"))
+    before = one.listing()
+    addresses = HIS if made is network else ()
+    one.side("b", "b", addresses).stand_up(one.side("a", "a", HERS if made is network else ()).describe())
+    stood = one.listing()
+    side = one.side("a", "a")
+    assert isinstance(side, Emptying)
+    calls = _killed(one, side.empty)
+    assert calls["DeregisterTargets"] == sum(bool(held) for held in before["targets"].values()) - (made is network)
+    assert set(calls) <= {
+        "AddTags", "DeregisterTargets", "DetachLoadBalancerTargetGroups", "ModifyLoadBalancerAttributes", "RemoveTags"
+    }  # fmt: skip
+    side.empty()
+    one.world.clock.now += 1.0  # type: ignore[attr-defined]
+    b = one.elb.describe_load_balancers(Names=["b"])["LoadBalancers"][0]["LoadBalancerArn"]
+    assert not [held for held in side.look().backends if held.state == "ready"]
+    assert one.world.attributes[b]["deletion_protection.enabled"] == protected
+    assert one.world.tags[a].pop(marks.SUCCESSOR) == b
+    after = one.listing()
+    for name in ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded"):
+        assert {arn: after[name].get(arn) for arn in before[name]} == before[name]
+    assert {arn: after["targets"][arn] for arn in stood["targets"] if arn not in before["targets"]} == {
+        arn: held for arn, held in stood["targets"].items() if arn not in before["targets"]
+    }
+    assert not set(after["scaling"]["fleet"]["TargetGroupARNs"]) & set(before["groups"])
+
+
+def test_a_balancer_that_took_as_name_is_not_emptied(one: Account) -> None:
+    stood(one)
+    one.elb.remove_tags(ResourceArns=[next(iter(one.world.balancers))], TagKeys=list(marks.ON_A))
+    before, side = one.listing(), one.side("a", "a")
+    assert isinstance(side, Emptying)
+    with pytest.raises(Refused, match="emptying a: it does not carry the mark of web-2026"):
+        side.empty()
+    assert one.listing() == before
+
+
+def test_to_keep_an_a_that_is_gone_by_half_ends_what_was_begun(one: Account) -> None:
+    """`keep` was set when its deletion had begun: the groups that carry the mark go."""
+    stood(one)
+    one.world.faults.deny = ("DeleteTargetGroup",)
+    side = one.side("a", "a")
+    with pytest.raises(Denied):
+        side.stop()
+    one.world.faults.deny = ()
+    assert isinstance(side, Emptying)
+    side.empty()
+    assert {held.get(marks.RETIRING) for held in one.world.tags.values()} == {None}
 
 
 def test_a_balancer_that_took_as_name_is_not_retired(one: Account) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from lbmigrate.balancers.elbv2.counting import SPAN
 from lbmigrate.errors import Refused, Unreachable
 from lbmigrate.lab.elb import metrics
 from lbmigrate.lab.elb.beside import READING
-from lbmigrate.model import Advising, Balancer, Blueprint, Side
+from lbmigrate.model import Advising, Balancer, Blueprint, Emptying, Side
 
 
 @pytest.fixture
@@ -267,6 +268,27 @@ def test_killed_at_every_call_it_is_as_before_or_gone_and_what_feeds_it_feeds_b(
     assert held["TargetGroupARNs"] == [group]
     assert {key[0] for key in one.world.targets[group]} == {"i-1", "i-2", "i-7"}
     side(one).stop()  # it is gone already
+
+
+def test_one_that_is_kept_has_no_instances_and_is_else_as_it_was(one: Account) -> None:
+    """Killed at every call."""
+    classic(one, HTTP, HTTPS)
+    held = scaling(one, "asg", [], ("i-1", "i-7"))
+    held["LoadBalancerNames"] = ["old"]
+    before = deepcopy(one.world.classics["old"])
+    one.side("b", "b").stand_up(side(one).describe())
+    a = side(one)
+    assert isinstance(a, Emptying)
+    assert set(killed(one, a.empty)) == {"DetachLoadBalancers", "DeregisterInstancesFromLoadBalancer", "RemoveTags"}
+    a.empty()
+    (b,) = one.world.balancers
+    assert one.world.classics["old"]["_tags"].pop("lbmigrate:successor") == b
+    assert one.world.classics["old"] == {**before, "Instances": []}
+    (group,) = one.world.groups
+    assert ({key[0] for key in one.world.targets[group]}, held["LoadBalancerNames"]) == ({"i-1", "i-2", "i-7"}, [])
+    one.elb.delete_load_balancer(LoadBalancerArn=b)
+    with pytest.raises(Refused, match="emptying the Classic Load Balancer old: it does not carry the mark"):
+        a.empty()
 
 
 def killed(one: Account, act: Callable[[], object]) -> Counter[str]:

@@ -4,6 +4,7 @@ Both drivers are the real ones, against the laboratory's two services in this pr
 counts of them are virtual.
 """
 
+import json
 import os
 import random
 from collections import Counter, deque
@@ -17,20 +18,26 @@ from route53s import WWW, alias
 from test_route53 import KEYS
 from test_route53_migration import Run, began
 
-from lbmigrate import assemble, aws, balancers, gather
+from lbmigrate import assemble, aws, balancers, gather, iam
 from lbmigrate.balancers.elbv2.side import Elbv2
 from lbmigrate.dns.route53.api import PACE, RATE
 from lbmigrate.dns.route53.driver import Route53
 from lbmigrate.engine import Engine, over
+from lbmigrate.errors import Denied
 from lbmigrate.events import Entry, Saw
 from lbmigrate.fold import State
 from lbmigrate.lab.elb import metrics
 from lbmigrate.lab.elb.beside import READING
-from lbmigrate.lab.elb.state import REGION, Delays
+from lbmigrate.lab.elb.state import ACCOUNT, REGION, Delays
 from lbmigrate.lab.route53 import rules
 from lbmigrate.lab.route53.sets import RecordSet
+from lbmigrate.lab.route53.sts import Role
+from lbmigrate.lab.route53.world import KEY_ID
 from lbmigrate.lab.virtual import parts, worker
 from lbmigrate.model import Probe, Side
+from lbmigrate.needed import written
+from lbmigrate.plan import Plan
+from lbmigrate.policy import types
 from lbmigrate.spec import Bound, GateSpec, Retire, Soft, Stage
 from lbmigrate.value import replace
 
@@ -81,7 +88,7 @@ def small(there: Account, name: str) -> str:
     made = elb.create_load_balancer(Name=name, Subnets=["subnet-1", "subnet-2"], SecurityGroups=["sg-1"])
     arn: str = made["LoadBalancers"][0]["LoadBalancerArn"]
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=tagged(**{"idle_timeout.timeout_seconds": "9"}))
-    web = group(there, f"{name}-web", [], HealthCheckPath="/healthz")
+    web = group(there, f"{name}-web", [{"Id": "i-3"}], HealthCheckPath="/healthz")
     elb.modify_target_group_attributes(TargetGroupArn=web, Attributes=tagged(**{"stickiness.enabled": "true"}))
     scaling(there, "fleet", [web], ("i-1", "i-2"))
     forward = [{"Type": "forward", "TargetGroupArn": web}]
@@ -117,6 +124,7 @@ class Move(Run):
         self._announced()
         self.sides.up, self.sides.requests = Up(self.account), Probes(self.account)
         self.soft = SOFT
+        self.more: dict[str, str] = {}
         self.before = self.account.listing(), self.sets()
         self._where, self._since = (0, 0), 0
         self._moments: dict[tuple[int, int, str], int] = {}
@@ -128,8 +136,14 @@ class Move(Run):
 
     def side(self, which: str) -> Side:
         place = {"side": which, "migration": MIGRATION, "name": NAMES[which], "region": REGION,
-                 "endpoint": self.account.endpoint}  # fmt: skip
+                 "endpoint": self.account.endpoint, **self.more}  # fmt: skip
         return Side("elbv2", (), place=tuple(place.items()))
+
+    def planned(self, drivers: tuple[Route53, ...]) -> Plan:
+        bound = Bound(MIGRATION, (WWW,), self.side("a"), self.side("b"), (self.entry,), STAGES, 5)
+        a, b = balancers.located(bound.a, bound.b)
+        bound = replace(bound, a=a, b=b)
+        return assemble.planned(bound, assemble.survey(bound, drivers))
 
     def _work(self) -> State:
         """As a verb does it: the sides are located, the zone is surveyed, then the engine drives."""
@@ -139,10 +153,7 @@ class Move(Run):
         drivers = (Route53(self.entry, 2.0, 5.0, PACE),)
         try:
             if one.state.plan is None:
-                bound = Bound(MIGRATION, (WWW,), self.side("a"), self.side("b"), (self.entry,), STAGES, 5)
-                a, b = balancers.located(bound.a, bound.b)
-                bound = replace(bound, a=a, b=b)
-                plan = assemble.planned(bound, assemble.survey(bound, drivers))
+                plan = self.planned(drivers)
                 one.begin(plan, self.soft, assemble.served(plan, drivers))
             assert one.state.plan is not None
             bound = one.state.plan.bound
@@ -252,6 +263,25 @@ def came_back(move: Move) -> None:
     assert (move.account.listing(), move.sets()) == move.before
 
 
+def stayed(move: Move) -> None:
+    """A is as it was, but without targets, and with B's name on it; nothing registers any with it."""
+    assert move.drive().outcome == "done"
+    (account, _), after = move.before, move.account.listing()
+    (b,) = (arn for arn, one in after["balancers"].items() if one["LoadBalancerName"] == NAMES["b"])
+    assert after["tags"][move.arn].pop("lbmigrate:successor") == b
+    for name in ("balancers", "listeners", "rules", "groups", "attributes", "tags", "guarded"):
+        assert {arn: after[name].get(arn) for arn in account[name]} == account[name]
+    (mine,), (copy,) = account["groups"], after["groups"].keys() - account["groups"].keys()
+    assert after["scaling"]["fleet"]["TargetGroupARNs"] == [copy]
+    move.sides.clock.sleep(DELAYS.drain)
+    assert (move.account.world.health(mine), after["targets"][copy]) == ([], account["targets"][mine])
+
+
+def keeps(move: Move) -> None:
+    """A is to stay."""
+    move.soft = replace(SOFT, retire=replace(SOFT.retire, keep=True))
+
+
 def fails(move: Move) -> None:
     """B fails from the moment that it is shown."""
 
@@ -266,8 +296,65 @@ def goes(_: Move) -> None:
     """Nothing goes wrong."""
 
 
+# ---------------------------------------------------------------- what the key may
+
+
+NEVER = {  # what is called where A was changed since, has more of a kind, or AWS calls it for the caller
+    "DeleteListener", "DeleteRule", "ModifyListener", "ModifyRule", "ModifyTargetGroup", "RemoveListenerCertificates",
+    "DescribeServices", "ListServices", "DetachTrafficSources", "SetWebACL", "DescribeUserPoolClient",
+}  # fmt: skip
+ELSE = {  # and what belongs to another end
+    goes: {"DeregisterTargets", "RemoveTags"}, keeps: {"DeleteLoadBalancer", "DeleteTargetGroup"},
+    fails: {"DeregisterTargets"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("way", "end"), [(goes, went), (keeps, stayed), (fails, came_back)])
+def test_the_printed_policies_are_enough_for_a_whole_move(
+    moves: Callable[[], Move], way: Callable[[Move], None], end: Callable[[Move], None]
+) -> None:
+    """Each call is judged by them when it is made; recorded and judged again, none is allowed that is not of use."""
+    move = moves()
+    way(move)
+    driver = Route53(move.entry, 2.0, 5.0, PACE)
+    plan = move.planned((driver,))
+    driver.close()
+    mine = iam.balancers(plan.bound, move.soft.retire.keep)
+    zone = iam.policy(move.entry, types(written(plan)))
+    move.set(policy=json.dumps(zone))
+    move.account.world.faults.policy = json.dumps(mine)
+    begun = len(move.account.world.calls)
+    end(move)
+    used = set(move.account.world.calls[begun:])
+    each: Any = mine["Statement"]
+    allowed = {one.split(":")[1] for held in each for one in held["Action"] if not one.startswith("ec2:")}
+    assert (used - allowed, allowed - used) == (set(), NEVER | ELSE[way])
+
+
+# ---------------------------------------------------------------- a role
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/mover"
+
+
+def test_the_sides_are_moved_by_a_role(moves: Callable[[], Move], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else may anything in the balancers' account; STS is asked with the external id."""
+    move = moves()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{move.at}")
+    move.world.roles[ROLE] = Role(ROLE, (KEY_ID,), "outer-7")
+    move.account.world.faults.known = lambda key: key in move.world.sessions
+    with pytest.raises(Denied, match="InvalidClientTokenId"):
+        move.drive()
+    move.more = {"role": ROLE, "external_id": "outer-8"}
+    with pytest.raises(Denied, match=r"AccessDenied.*sts:AssumeRole"):
+        move.drive()
+    move.more = {"role": ROLE, "external_id": "outer-7"}
+    went(move)
+    assert move.world.calls.count("AssumeRole") >= 2
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(("way", "end"), [(goes, went), (fails, came_back)])
+@pytest.mark.parametrize(("way", "end"), [(goes, went), (keeps, stayed), (fails, came_back)])
 def test_killed_before_and_after_a_call_nothing_is_made_twice_or_left_behind(
     moves: Callable[[], Move], way: Callable[[Move], None], end: Callable[[Move], None], shown: Callable[[str], None]
 ) -> None:
@@ -283,8 +370,8 @@ def test_killed_before_and_after_a_call_nothing_is_made_twice_or_left_behind(
         end(one)
         assert one.kill_at is None, point
         assert (one.held(), one.made, one.changes) == (clean.held(), clean.made, clean.changes), point
-    told = "there and back" if way is fails else "there"
+    told = {goes: "", keeps: " where A is kept", fails: " there and back"}[way]
     shown(
-        f"Elastic Load Balancing: killed at {len(points)} of {2 * len(clean.calls)} points of a move {told}"
+        f"Elastic Load Balancing: killed at {len(points)} of {2 * len(clean.calls)} points of a move{told}"
         f" ({len(clean.moments)} of them unlike), resumed without a flag each time"
     )

@@ -37,11 +37,12 @@ from lbmigrate.events import (
 )
 from lbmigrate.fold import Flight, State, fold, worker_id
 from lbmigrate.journal.sqlite import SqliteJournal
-from lbmigrate.lab.virtual import START, Crash, Faults, worker
+from lbmigrate.lab.virtual import START, Crash, Faults, SimBalancer, worker
 from lbmigrate.look import look
 from lbmigrate.model import Applied, Held, Outcome, Records, RRset, Served, Then
 from lbmigrate.parts import Parts
 from lbmigrate.plan import Drain, Prove, Soak, StandUp, Step, Stop, Turn, Write
+from lbmigrate.spec import Retire
 from lbmigrate.value import replace
 from lbmigrate.worker import _started, here
 from lbmigrate.worker import alive as living
@@ -410,6 +411,23 @@ def test_an_effect_whose_intent_no_longer_stands_does_nothing(step: Step) -> Non
     before = dict(run.world.records)
     assert perform(held, one.state, step, 9, lambda: False).result == "unknown"
     assert (run.world.sent, run.world.records, run.world.up) == ([], before, {"a": True, "b": False})
+
+
+@pytest.mark.parametrize(("emptying", "keep", "up"), [(False, False, False), (False, True, True), (True, True, True)])
+def test_an_a_that_is_kept_is_emptied_where_that_can_be_and_never_stopped(emptying: bool, keep: bool, up: bool) -> None:
+    run = Run(1)
+    one, held = begun(run)
+    run.world.up["a"] = True
+    emptied: list[bool] = []
+
+    class Emptied(SimBalancer):
+        def empty(self) -> None:
+            emptied.append(True)
+
+    held.sides["a"] = (Emptied if emptying else SimBalancer)(run.world, "a", ())
+    state = replace(one.state, soft=replace(run.soft, retire=Retire(keep=keep)))
+    assert perform(held, state, Stop("a"), 9, lambda: True) == Ended(Stop("a"), "done")
+    assert (run.world.up["a"], emptied) == (up, [True] * emptying)
 
 
 def test_a_worker_that_stood_still_before_it_read_sends_nothing_after_a_rollback() -> None:

@@ -83,11 +83,14 @@ def test_b_is_made_by_its_name_and_a_deleted_by_its_mark() -> None:
     assert attached["Resource"] == detached["Resource"] == SCALED
 
 
-def test_what_is_kept_is_not_deleted_and_for_another_b_nothing_is_written() -> None:
-    *_, a, scaled = writes(balancers(Bound("m", (), A, B, (), ()), True))
+def test_what_is_kept_is_emptied_not_deleted_and_for_another_b_nothing_is_written() -> None:
+    *_, a, marked, emptied, attached, detached = writes(balancers(Bound("m", (), A, B, (), ()), True))
     assert a["Action"] == [
         f"elasticloadbalancing:{one}" for one in ("AddTags", "ModifyLoadBalancerAttributes", "RemoveTags")
     ]
-    calls = [f"autoscaling:{one}LoadBalancerTargetGroups" for one in ("Attach", "Detach")]
-    assert (scaled["Action"], scaled["Condition"], scaled["Resource"]) == (calls, COPIES, SCALED)
+    assert marked["Action"] == ["elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags"]
+    assert marked["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": "lbmigrate:retiring"}}
+    assert emptied["Action"] == ["elasticloadbalancing:DeregisterTargets"]
+    assert emptied["Condition"] == {"StringEquals": {"aws:ResourceTag/lbmigrate:retiring": "m"}}
+    assert (attached["Condition"], attached["Resource"], detached["Resource"]) == (COPIES, SCALED, SCALED)
     assert writes(balancers(Bound("m", (), side("elbv2", ("name", "a")), side("external"), (), ()), True)) == []

@@ -203,7 +203,7 @@ RETIRE = Map(
         "idle_for": Field(SOME_TIME, "A is idle with at most max_requests within this; default 10m"),
         "max_requests": Field(COUNT, "foreign requests that still count as idle; default 0"),
         "limit": Field(SOME_TIME, "longest wait for idleness; default 24h"),
-        "keep": Field(BOOLEAN, "leave A running in the end; default false"),
+        "keep": Field(BOOLEAN, "leave A running in the end (a load balancer of AWS: without targets); default false"),
         "approve": Field(BOOLEAN, "wait for `lbmigrate approve` before A is retired; default false"),
     }
 )

@@ -28,7 +28,9 @@ def retire(api: Api, there: Thing | None, about: str, migration: str) -> None:
         _replaced(tags, about, migration)
         if tags.get(marks.PROTECTED) == "true" and guarding.protected(api, arn) == "true":
             raise Denied(f"{about}: it was protected from deletion before; take that off, or set `retire: keep: true`")
-        _delete(api, there, _handed_over(api, arn, tags, migration), marks.RETIRING, migration)
+        _hand_over(api, groups := reading.groups_of(api, arn), tags, migration)
+        _mark(api, arns := [one["TargetGroupArn"] for one in groups], migration)
+        _delete(api, there, arns, marks.RETIRING, migration)
     _leftovers(api, marks.RETIRING, migration)
 
 
@@ -45,14 +47,22 @@ def empty(api: Api, there: Thing | None, about: str, migration: str) -> None:
     if marks.RETIRING not in tags and _copies(api, tags.get(marks.SUCCESSOR, ""), migration):
         return
     _replaced(tags, about, migration)
-    groups = _handed_over(api, arn, tags, migration)
-    scaling.detach(api, groups)
-    for one in groups:
-        if held := reading.targets(api, one):
-            api.do("deregister_targets", TargetGroupArn=one, Targets=held)
-    if groups:
-        api.do("remove_tags", ResourceArns=groups, TagKeys=[marks.RETIRING])
+    _hand_over(api, groups := reading.groups_of(api, arn), tags, migration)
+    _empty(api, groups, migration)
     guarding.leave(api, arn, tags)
+
+
+def _empty(api: Api, groups: list[Thing], migration: str) -> None:
+    """No target is left, and nothing that would register one; the groups carry the mark only meanwhile."""
+    arns = [one["TargetGroupArn"] for one in groups]
+    fed = {each for one in scaling.feeding(api, scaling.of_kind(groups, scaling.SCALED)) for each in one["feeds"]}
+    _mark(api, [one for one in arns if one in fed or reading.targets(api, one)], migration)
+    scaling.detach(api, arns)
+    for one in arns:
+        if left := reading.targets(api, one):
+            api.do("deregister_targets", TargetGroupArn=one, Targets=left)
+    if marked := [one for one, held in api.tags(arns).items() if held.get(marks.RETIRING) == migration]:
+        api.do("remove_tags", ResourceArns=marked, TagKeys=[marks.RETIRING])
 
 
 def _replaced(tags: marks.Tags, about: str, migration: str) -> None:
@@ -64,16 +74,18 @@ def _replaced(tags: marks.Tags, about: str, migration: str) -> None:
         )
 
 
-def _handed_over(api: Api, arn: str, tags: marks.Tags, migration: str) -> list[str]:
-    """A's groups, marked; what A was to others, protected and fed by Auto Scaling, B is from now on."""
+def _hand_over(api: Api, groups: list[Thing], tags: marks.Tags, migration: str) -> None:
+    """What A, which has these groups and tags, was to others, protected and fed by Auto Scaling, B is from now on."""
     guarding.hand_over(api, tags, migration)
-    groups = [one["TargetGroupArn"] for one in reading.groups_of(api, arn)]
-    unmarked = [one for one, held in api.tags(groups).items() if held.get(marks.RETIRING) != migration]
+    if groups:
+        copies = _copies(api, tags.get(marks.SUCCESSOR, ""), migration)
+        scaling.attach(api, copies.items(), [one["TargetGroupArn"] for one in groups])
+
+
+def _mark(api: Api, arns: list[str], migration: str) -> None:
+    unmarked = [one for one, held in api.tags(arns).items() if held.get(marks.RETIRING) != migration]
     if unmarked:
         api.do("add_tags", ResourceArns=unmarked, Tags=listed({marks.RETIRING: migration}))
-    if groups:
-        scaling.attach(api, _copies(api, tags.get(marks.SUCCESSOR, ""), migration).items(), groups)
-    return groups
 
 
 def _copies(api: Api, successor: str, migration: str) -> dict[str, str]:

@@ -64,6 +64,8 @@ def answered(world: World, authorization: str, target: str, body: bytes) -> tupl
         if world.faults.throttle:
             world.faults.throttle -= 1
             raise ApiError("Throttling", "Rate exceeded")
+        if world.faults.known and not world.faults.known(wire.key_of(authorization)):
+            raise ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         permit(world, service, name, given)
         do = operations.OPERATIONS.get(name) if service == "elbv2" else BESIDE[service].get(name)
         if do is None:

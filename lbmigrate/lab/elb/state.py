@@ -27,13 +27,15 @@ class Delays:
 class Faults:
     """What goes wrong: so many answers refused as too many, the answer to what was written lost, calls forbidden.
 
-    `policy`: the IAM policy of every caller as JSON, "" for one that may all.
+    `policy`: the IAM policy of every caller as JSON, "" for one that may all; `known`: whose key id it is that has an
+    account here, None for everybody's.
     """
 
     throttle: int = 0
     lose: bool = False
     deny: tuple[str, ...] = ()
     policy: str = ""
+    known: Callable[[str], bool] | None = None
 
 
 @dataclass

@@ -21,7 +21,7 @@ SERVICES = {
     "ecs": "ecs",
 }  # by the name that a signature has
 OLDER = b"Version=2012-06-01"
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]*/([^/]+)/aws4_request")
+_SCOPE = re.compile(r"Credential=([^/]+)/\d+/[^/]*/([^/]+)/aws4_request")
 
 
 class ApiError(Exception):
@@ -34,11 +34,20 @@ class ApiError(Exception):
 
 def service_of(authorization: str, body: bytes = b"") -> str:
     """The service that a request was signed for; the older API of load balancers by its version. Raises ApiError."""
-    found = _SCOPE.search(authorization)
-    if found is None or found[1] not in SERVICES:
-        raise ApiError("MissingAuthenticationToken", "the request is not signed for a service that is here", 403)
-    service = SERVICES[found[1]]
+    service = SERVICES[_signed(authorization)[1]]
     return "elb" if service == "elbv2" and OLDER in body else service
+
+
+def key_of(authorization: str) -> str:
+    """The id of the key that signed a request. Raises ApiError."""
+    return _signed(authorization)[0]
+
+
+def _signed(authorization: str) -> tuple[str, str]:
+    found = _SCOPE.search(authorization)
+    if found is None or found[2] not in SERVICES:
+        raise ApiError("MissingAuthenticationToken", "the request is not signed for a service that is here", 403)
+    return found[1], found[2]
 
 
 @cache

@@ -54,7 +54,8 @@ def empty(api: Api, there: Thing | None, about: str, migration: str) -> None:
     if marks.RETIRING not in tags and _copies(api, tags.get(marks.SUCCESSOR, ""), identity(there), migration):
         return  # done before
     _handed_over(api, there, tags, about, migration)
-    if held := there.get("Instances"):
+    now = reading.find(api, name) or {}  # without those that Auto Scaling has taken away by now
+    if held := now.get("Instances"):
         api.do("deregister_instances_from_load_balancer", "elb", LoadBalancerName=name, Instances=held)
     gone = [{"Key": key} for key in (marks.RETIRING, marks.HOST)]
     api.do("remove_tags", "elb", LoadBalancerNames=[name], Tags=gone)
