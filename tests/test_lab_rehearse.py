@@ -85,8 +85,8 @@ write(a["addresses"] + b["addresses"], 1)
 say("soaking", 50, "half")
 until(lambda: requests(b) >= 60)
 say("shifting", 100, "all")
+say("draining", 100, "all")  # before it is done: what name servers answer from now on is no longer "half"
 write(b["addresses"], 1)
-say("draining", 100, "all")
 if manner != "careless":
     until(lambda: idle(3.0))
 os.kill(int(ask(a, "show info").split("Pid: ")[1].split()[0]), signal.SIGUSR1)

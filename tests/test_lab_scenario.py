@@ -225,7 +225,9 @@ def test_spans_are_measured_against_their_floors() -> None:
         {"t": began + second, "by_side": {"a": 2, "b": 0 if second < 8 else 6}} for second in range(1, 22)
     ]  # fmt: skip
     floors = judge.Floors(prepare=3.0, stage=15.0, drain=5.0, turn=3.0)
-    prepare, half = judge.spans(events, floors, [(began + 5, 50.0)], seconds)
+    prepare, half = judge.spans(
+        events, floors, [(began + 5, 50.0, began + 5), (began + 8.9, 100.0, began + 99)], seconds
+    )
     assert (prepare.label, prepare.ended - prepare.began, prepare.floor) == ("preparing", 4.0, 3.0)
     assert (half.label, half.ended - half.began, half.floor) == ("50 %", 16.0, 15.0)
     assert (half.asked, half.served, half.observed) == (50, 50.0, 75.0)

@@ -79,7 +79,7 @@ class _Play:
         self.ended: set[Given] = set()
         self.given: list[Given] = []
         self.seconds: list[dict[str, Any]] = []
-        self.served: list[tuple[float, float]] = []
+        self.served: list[judge.Answer] = []
         self.checks: list[Check] = []
         self.summary: dict[str, Any] = {}
         self.acts: deque[Act] = deque(scenario.acts)
@@ -202,7 +202,7 @@ class _Play:
             self._hear(self.beside)
         self._clients()
         if not self.served or time.time() - self.served[-1][0] >= SERVED_SECONDS:
-            self.served.append((time.time(), self._share()))
+            self.served.append((time.time(), self._share(), time.time()))
         if not self.a_gone and not self.ground.both.pid("a"):
             self.a_gone = time.time()
             self.story.tell("lab", "A's process has ended")

@@ -10,6 +10,7 @@ from lbmigrate.model import MOVABLE
 from lbmigrate.value import replace, value
 
 STAGES = ("shifting", "soaking")
+Answer = tuple[float, float, float]  # when the name servers were asked, B's share in percent, when they had answered
 SIGNATURES = ("RRSIG", "TYPE65534")  # and BIND's own notes of what it has signed
 _WORD = re.compile(r"[0-9A-Za-z.:_-]+")
 
@@ -84,9 +85,9 @@ def label(event: dict[str, Any]) -> str:
 
 
 def spans(
-    events: list[dict[str, Any]], floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]
+    events: list[dict[str, Any]], floors: Floors, served: list[Answer], seconds: list[dict[str, Any]]
 ) -> tuple[Span, ...]:
-    """The stretches in order. `served`: (time, percent) as the name servers answered; `seconds`: the clients' lines."""
+    """The stretches in order. `served`: what the name servers answered; `seconds`: the clients' lines."""
     found: list[Span] = []
     for event in events:
         now, name = moment(event), label(event)
@@ -119,11 +120,11 @@ def _floor(name: str, began: float, floors: Floors) -> float | None:
     return floors.prepare if name == "preparing" else None
 
 
-def _measured(span: Span, floors: Floors, served: list[tuple[float, float]], seconds: list[dict[str, Any]]) -> Span:
-    """Served: the last answer of the span. Observed: from when honest caches have turned, to the span's end."""
+def _measured(span: Span, floors: Floors, served: list[Answer], seconds: list[dict[str, Any]]) -> Span:
+    """Served: the last answer asked for and had within the span. Observed: from when honest caches have turned on."""
     if span.asked is None:
         return span
-    answers = [share for at, share in served if span.began <= at <= span.ended]
+    answers = [share for asked, share, had in served if span.began <= asked and had <= span.ended]
     lines = [one["by_side"] for one in seconds if span.began + floors.turn <= one["t"] - 1 and one["t"] <= span.ended]
     a, b = (sum(one[side] for one in lines) for side in ("a", "b"))
     observed = 100 * b / (a + b) if a + b else None
