@@ -94,3 +94,17 @@ def test_what_is_kept_is_emptied_not_deleted_and_for_another_b_nothing_is_writte
     assert emptied["Condition"] == {"StringEquals": {"aws:ResourceTag/lbmigrate:retiring": "m"}}
     assert (attached["Condition"], attached["Resource"], detached["Resource"]) == (COPIES, SCALED, SCALED)
     assert writes(balancers(Bound("m", (), side("elbv2", ("name", "a")), side("external"), (), ()), True)) == []
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_classic_one_is_named_and_has_neither_groups_nor_a_web_acl(keep: bool) -> None:
+    a = side("elbv2", ("name", "a"), ("region", "cn-north-1"), ("classic", "true"))
+    b, groups, old, attached, detached, newer = writes(balancers(Bound("m", (), a, B, (), ()), keep))
+    end = "DeregisterInstancesFromLoadBalancer" if keep else "DeleteLoadBalancer"
+    assert old["Action"] == [f"elasticloadbalancing:{one}" for one in ("AddTags", end, "RemoveTags")]
+    assert old["Resource"] == f"{ALB}/a"
+    assert "elasticloadbalancing:SetWebACL" not in b["Action"]
+    assert groups["Resource"].endswith(":targetgroup/lbm-*/*")
+    assert attached["Condition"] == COPIES
+    assert detached["Condition"] == {"ForAllValues:StringEquals": {"autoscaling:LoadBalancerNames": "a"}}
+    assert newer["Action"] == ["autoscaling:DetachTrafficSources"]
