@@ -362,8 +362,10 @@ def test_addresses_that_do_not_fit_are_refused(one: Account) -> None:
         with pytest.raises(Refused, match=words):
             one.side("b", "b", addresses).check(plan)
     application(one, "alb")
-    with pytest.raises(Refused, match="do not stay"):
+    with pytest.raises(Refused, match=r"reading alb: .*do not stay"):
         one.side("a", "alb", HERS).describe()
+    with pytest.raises(Refused, match=r"making b: .*do not stay"):
+        one.side("b", "b", HIS).check(one.side("a", "alb").describe())
 
 
 def test_names_that_aws_would_not_take_are_refused(one: Account) -> None:

@@ -45,6 +45,15 @@ def test_it_is_attached_and_what_it_launches_is_at_both(one: Account) -> None:
     assert all(other["TargetGroupARNs"] == [] for other in others)
 
 
+def test_one_that_is_being_deleted_is_left_alone(one: Account) -> None:
+    application(one, "a")
+    web = arn(one, "a-web")
+    held = scaling(one, "asg", [web], ("i-7",))
+    held["Status"] = "Delete in progress"
+    one.side("b", "b").stand_up(one.side("a", "a").describe())
+    assert held["TargetGroupARNs"] == [web]
+
+
 def test_a_second_run_writes_nothing_and_takes_nothing_from_it(one: Account) -> None:
     application(one, "a")
     held = scaling(one, "asg", [arn(one, "a-web")], ("i-7",))

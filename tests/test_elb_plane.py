@@ -11,7 +11,7 @@ import pytest
 from migrations import until
 
 from lbmigrate.lab.elb.parts import Balancers
-from lbmigrate.lab.elb.plane import conf_of
+from lbmigrate.lab.elb.plane import classic_conf, conf_of
 from lbmigrate.lab.elb.state import World
 from lbmigrate.lab.fake_config import Conf
 from lbmigrate.lab.process import freeport
@@ -27,9 +27,9 @@ def where(tmp_path: Path) -> Place:
     return place(Scenario("", "", Expect(0, "done", Bounds(), "moved", "retired", "running")), tmp_path)
 
 
-@pytest.fixture
-def pair(where: Place) -> Iterator[Balancers]:
-    one = Balancers(where)
+@pytest.fixture(params=[False, True], ids=["application", "classic"])
+def pair(where: Place, request: pytest.FixtureRequest) -> Iterator[Balancers]:
+    one = Balancers(where, request.param)
     try:
         one.start()
         yield one
@@ -83,6 +83,26 @@ def test_names_are_told_again_where_route_53_was_not_there(pair: Balancers) -> N
             assert b"PUT /lab/balancers" in talk.recv(65536)
             talk.sendall(b"HTTP/1.1 204 -\r\nContent-Length: 0\r\n\r\n")
     assert status(pair.place.a[0], pair.place.port) == 200
+
+
+def test_a_classic_one_is_made_again_of_its_instances_and_follows_their_health() -> None:
+    world = World(lambda: 0.0, instances={"i-0": ("127.0.0.9", 81), "i-1": ("127.0.0.9", 82)})
+    listeners = [
+        {"Protocol": "HTTP", "InstanceProtocol": "HTTP", "LoadBalancerPort": 80, "InstancePort": 8080},
+        {"Protocol": "HTTPS", "InstanceProtocol": "HTTP", "LoadBalancerPort": 443, "InstancePort": 8080},
+        {"Protocol": "HTTP", "InstanceProtocol": "HTTPS", "LoadBalancerPort": 81, "InstancePort": 8443},
+    ]
+    there = {
+        "ListenerDescriptions": [{"Listener": one} for one in listeners],
+        "HealthCheck": {"Target": "HTTP:8080/up"}, "Instances": [{"InstanceId": "i-0"}, {"InstanceId": "i-1"}],
+    }  # fmt: skip
+    front, pool = classic_conf(world, there, ("127.0.0.8",)).proxies
+    assert (front.binds, front.target, pool.uri) == ((("127.0.0.8", 80),), pool.name, "/up")
+    assert [(one.name, one.host, one.port) for one in pool.servers] == [
+        ("i-0:8080", "127.0.0.9", 81), ("i-1:8080", "127.0.0.9", 82),
+    ]  # fmt: skip
+    world.down = {("127.0.0.9", 82)}
+    assert (world.ill("i-0", 8080), world.ill("i-1", None)) == (False, True)
 
 
 def held(change: Callable[[World], None]) -> Conf:

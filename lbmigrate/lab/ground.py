@@ -112,7 +112,11 @@ class Ground:
         self._scenario = scenario
         directory.mkdir(parents=True, exist_ok=True)
         self.place = place(scenario, directory)
-        self.both: Sides | Balancers = Balancers(self.place) if scenario.hosted else Sides(self.place, scenario, real)
+        self.both: Sides | Balancers = (
+            Balancers(self.place, scenario.balancers == "classic")
+            if scenario.hosted
+            else Sides(self.place, scenario, real)
+        )
         try:
             self._build(real)
         except BaseException:

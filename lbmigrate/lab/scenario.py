@@ -102,16 +102,16 @@ LIMIT = 170.0  # seconds, for the stages that a file has
 class Scenario:
     """One scenario file, checked.
 
-    `balancers`: what both sides are; `a`, `b`: how many IPv4 addresses, `a6`, `b6`: how many IPv6 addresses; `ttl`: the
-    zone's own; `holds`: what stands at the names; `software`, `signed`: the name servers', where real, and whether they
-    sign; `config`: keys of lbmigrate.yaml that take the place of the laboratory's; `limit`: seconds after which the
-    engine is given up.
+    `balancers`: what both sides are, or, with "classic", A alone, and B elbv2; `a`, `b`: how many IPv4 addresses, `a6`,
+    `b6`: how many IPv6 addresses; `ttl`: the zone's own; `holds`: what stands at the names; `software`, `signed`: the
+    name servers', where real, and whether they sign; `config`: keys of lbmigrate.yaml that take the place of the
+    laboratory's; `limit`: seconds after which the engine is given up.
     """
 
     path: str
     title: str
     expect: Expect
-    balancers: Literal["haproxy", "elbv2"] = "haproxy"
+    balancers: Literal["haproxy", "elbv2", "classic"] = "haproxy"
     a: int = 1
     b: int = 1
     a6: int = 0
@@ -140,8 +140,10 @@ class Scenario:
             raise ValueError("dns: scheme lua needs software pdns_server: nothing else has LUA records")
         if self.scheme == "srv" and self.holds != "srv":
             raise ValueError("dns: scheme srv needs `holds: srv`: it weighs SRV records alone")
-        if (self.balancers == "elbv2") != (self.holds == "alias") or (self.hosted and self.software != "route53"):
-            raise ValueError("sides: balancers of AWS (elbv2), `holds: alias` and software route53 go together")
+        if self.hosted != (self.holds == "alias") or (self.hosted and self.software != "route53"):
+            raise ValueError(
+                "sides: balancers of AWS (elbv2, classic), `holds: alias` and software route53 go together"
+            )
         if self.software == "route53" and (self.scheme, self.holds) not in (("auto", "addresses"), ("auto", "alias")):
             raise ValueError(
                 "dns: software route53 weighs names that hold addresses or aliases, by its own sets; leave scheme out"
@@ -157,7 +159,7 @@ class Scenario:
     @property
     def hosted(self) -> bool:
         """Whether the sides are load balancers of AWS."""
-        return self.balancers == "elbv2"
+        return self.balancers != "haproxy"
 
     @property
     def pointed(self) -> bool:

@@ -99,7 +99,10 @@ SCENARIO = Map(
         "sides": Field(
             Map(
                 {
-                    "balancers": Field(Choice("haproxy", "elbv2"), "what both are; elbv2: of AWS"),
+                    "balancers": Field(
+                        Choice("haproxy", "elbv2", "classic"),
+                        "what both are; elbv2: of AWS, classic: A is a Classic one",
+                    ),
                     "a": Field(SIDE, "how many addresses A has"),
                     "b": Field(SIDE, "how many addresses B has"),
                     "b_dead_on_arrival": Field(BOOLEAN, "B's program ends as soon as it should serve"),

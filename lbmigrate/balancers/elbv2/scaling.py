@@ -132,7 +132,9 @@ def _change(api: Api, call: str, group: Thing, arns: Collection[str]) -> None:
 
 
 def _every(api: Api) -> list[Thing]:
-    return api.every("describe_auto_scaling_groups", "AutoScalingGroups", service="autoscaling")
+    """All but those that are being deleted: AWS tells a `Status` of these alone."""
+    every = api.every("describe_auto_scaling_groups", "AutoScalingGroups", service="autoscaling")
+    return [one for one in every if not one.get("Status")]
 
 
 def _name(group: Thing) -> str:

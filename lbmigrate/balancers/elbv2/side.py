@@ -77,9 +77,15 @@ class Elbv2:
         """What AWS lets us know beforehand: names, addresses, whose B is. Raises Refused, Denied, Unreachable."""
         document = self._document(plan)
         name = copying.named(self._name)
-        scaling.refuse(document, name)
+        self._fits(document)
         if building.mine(self._api, document, name, self._migration) is None:
             building.mappings(self._api, document, self._side.addresses)
+
+    def _fits(self, document: Thing) -> None:
+        scaling.refuse(document, self._name)
+        if self._side.addresses and document["balancer"]["Type"] == "application":
+            about = f"making {self._name}"
+            raise Refused(f"{about}: an Application Load Balancer's addresses do not stay; leave `addresses` out")
 
     def advice(self, plan: Blueprint) -> tuple[str, ...]:
         """What is done about who else registers targets with A. Raises Refused."""
@@ -94,7 +100,7 @@ class Elbv2:
     def stand_up(self, plan: Blueprint) -> Endpoint | None:
         """Made, with every group, target, listener and rule as on A; A marked and protected. Raises as `check`."""
         api, document, migration = self._api, self._document(plan), self._migration
-        scaling.refuse(document, self._name)
+        self._fits(document)
         arn = building.balancer(api, document, copying.named(self._name), self._side.addresses, migration)
         guarding.guard(api, document, arn, migration)
         copies = building.groups(api, document, migration)

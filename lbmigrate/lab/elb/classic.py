@@ -128,7 +128,7 @@ def _deregister(world: World, given: Thing) -> Thing:
 
 def _health(world: World, given: Thing) -> Thing:
     instances = [one["InstanceId"] for one in _one(world, given["LoadBalancerName"])["Instances"]]
-    return {"InstanceStates": [{"InstanceId": one, "State": "OutOfService" if one in world.sick else "InService"}
+    return {"InstanceStates": [{"InstanceId": one, "State": "OutOfService" if world.ill(one, None) else "InService"}
                                for one in instances]}  # fmt: skip
 
 

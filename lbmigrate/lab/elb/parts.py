@@ -23,7 +23,7 @@ REGION = "us-east-1"
 NAMES = {"a": "web-a", "b": "web-b"}
 NETS = {f"subnet-{n}": {"zone": f"{REGION}{'ab'[n]}", "vpc": "vpc-1", "cidr": f"10.0.{n}.0/24"} for n in (0, 1)}
 DELAYS = {"provision": 1.0, "healthy": 0.5, "drain": 1.0, "metrics": 1.0}
-VERSION = "2015-12-01"  # of the API
+VERSION, OLDER = "2015-12-01", "2012-06-01"  # of the API, and of that for Classic Load Balancers
 SCOPE = f"AWS4-HMAC-SHA256 Credential={KEY_ID}/20260101/{REGION}/elasticloadbalancing/aws4_request"
 SECONDS = 5.0
 
@@ -31,12 +31,15 @@ SECONDS = 5.0
 class Balancers:
     """The backends and the account while a scenario is played."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, place: Place, classic: bool = False) -> None:
+        self.place, self._classic = place, classic
         self.killed: set[str] = set()
         self.at, self.dns = (f"{HOST}:{freeport(HOST)}" for _ in range(2))
         file = place.directory / "account.json"
-        file.write_text(json.dumps({"subnets": NETS, "pool": [place.a, place.b], "delays": DELAYS}))
+        instances = {f"i-{n}": at for n, at in enumerate(place.backends)} if classic else {}
+        account = {"subnets": NETS, "pool": [place.a, place.b], "delays": DELAYS, "instances": instances}
+        file.write_text(json.dumps(account))
+        self._instances = [*instances]
         argv = (sys.executable, "-m", "lbmigrate.lab.elb.server", "--listen", self.at, "--dns", self.dns)
         self._account = Process((*argv, "--account", str(file)), place.directory / "elb.log", environment())
         self._apps = Apps(place)
@@ -47,7 +50,10 @@ class Balancers:
         self._apps.start()
         self._account.start()
         self._account.wait(lambda: "ready\n" in self._account.output())
-        self._make()
+        if self._classic:
+            self._make_classic()
+        else:
+            self._make()
         self._account.wait(lambda: self._answers("a"))
 
     def _make(self) -> None:
@@ -65,26 +71,50 @@ class Balancers:
         idle = [{"Key": "idle_timeout.timeout_seconds", "Value": "120"}]
         self._call("ModifyLoadBalancerAttributes", LoadBalancerArn=arn, Attributes=idle)
 
+    def _make_classic(self) -> None:
+        """A of the older kind, with every backend as an instance."""
+        listener = {"Protocol": "HTTP", "LoadBalancerPort": self.place.port, "InstanceProtocol": "HTTP",
+                    "InstancePort": 80}  # fmt: skip
+        name = {"LoadBalancerName": NAMES["a"]}
+        tags = [{"Key": "team", "Value": "web"}]
+        more = {"Listeners": [listener], "Subnets": [*NETS], "SecurityGroups": ["sg-1"], "Tags": tags}
+        self._call("CreateLoadBalancer", OLDER, **name, **more)
+        check = {"Target": f"HTTP:80{CHECK}", "Interval": 5, "Timeout": 2, "UnhealthyThreshold": 2,
+                 "HealthyThreshold": 2}  # fmt: skip
+        self._call("ConfigureHealthCheck", OLDER, **name, HealthCheck=check)
+        instances = [{"InstanceId": one} for one in self._instances]
+        self._call("RegisterInstancesWithLoadBalancer", OLDER, **name, Instances=instances)
+        change = {"CrossZoneLoadBalancing": {"Enabled": "true"}, "ConnectionSettings": {"IdleTimeout": 120}}
+        self._call("ModifyLoadBalancerAttributes", OLDER, **name, LoadBalancerAttributes=change)
+
     def entries(self) -> dict[str, dict[str, Any]]:
         """Both as lbmigrate.yaml has them."""
         where = {"driver": "elbv2", "region": REGION, "endpoint": f"http://{self.at}"}
-        return {side: {**where, "name": name} for side, name in NAMES.items()}
+        found: dict[str, dict[str, Any]] = {side: {**where, "name": name} for side, name in NAMES.items()}
+        if self._classic:
+            found["a"]["classic"] = True
+        return found
 
     def located(self) -> tuple[str, str]:
         """The host name and the hosted zone of A."""
+        if self._classic:
+            a = self._call("DescribeLoadBalancers", OLDER, LoadBalancerNames=[NAMES["a"]])
+            return a["DNSName"], a["CanonicalHostedZoneNameID"]
         a = self._call("DescribeLoadBalancers", Names=[NAMES["a"]])
         return a["DNSName"], a["CanonicalHostedZoneId"]
 
     def host(self, side: str) -> str:
         """The host that names point to; "" of a side that is not there."""
         try:
+            if self._classic and side == "a":
+                return f"{self.located()[0].lower()}."
             return f"{self._call('DescribeLoadBalancers', Names=[NAMES[side]])['DNSName'].lower()}."
         except LookupError:
             return ""
 
-    def _call(self, name: str, **given: object) -> dict[str, str]:
+    def _call(self, name: str, version: str = VERSION, **given: object) -> dict[str, str]:
         """The fields of one call's answer, by their own names. Raises Failed; LookupError for what is not there."""
-        body = urlencode({"Action": name, "Version": VERSION, **dict(_flat("", given))})
+        body = urlencode({"Action": name, "Version": version, **dict(_flat("", given))})
         status, answer = self._ask("POST", "/", body)
         found = {one.tag.rpartition("}")[2]: one.text or "" for one in ET.fromstring(answer).iter()}
         if found.get("Code") == "LoadBalancerNotFound":

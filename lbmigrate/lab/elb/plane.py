@@ -5,7 +5,7 @@ A listener forwards to its groups' targets, by weight and with their health chec
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from lbmigrate.lab.elb import metrics
@@ -52,14 +52,35 @@ def _plain(world: World, listener: Thing) -> bool:
     return listener["Protocol"] in PLAIN and kinds == ["forward"] and not ruled
 
 
+def classic_conf(world: World, balancer: Thing, addresses: Sequence[str]) -> Conf:
+    """What a Classic Load Balancer's listeners come to."""
+    proxies: list[Proxy] = []
+    for one in (held["Listener"] for held in balancer["ListenerDescriptions"]):
+        if one["Protocol"] in PLAIN and one["Protocol"] == one["InstanceProtocol"]:
+            name, checked = str(one["LoadBalancerPort"]), "/" + balancer["HealthCheck"]["Target"].partition("/")[2]
+            places = [(each["InstanceId"], world.instances[each["InstanceId"]]) for each in balancer["Instances"]]
+            servers = [Server(f"{key}:{one['InstancePort']}", *at, True, INTERVAL) for key, at in places]
+            binds = tuple((each, int(name)) for each in addresses)
+            proxies += [
+                Proxy(name, "frontend", len(proxies) + 2, binds, target=f"to {name}"),
+                Proxy(f"to {name}", "backend", len(proxies) + 3, uri=checked, servers=tuple(servers)),
+            ]
+    return Conf(tuple(proxies))
+
+
 def _servers(world: World, group: Thing) -> list[Server]:
     arn = group["TargetGroupArn"]
     held = [one["target"] for one in world.targets[arn].values() if one["left"] is None]
     return [
-        Server(f"{one['Id']}:{one['Port']}", one["Id"], one["Port"], True, INTERVAL, weight=group["Weight"])
+        Server(f"{one['Id']}:{one['Port']}", *at, True, INTERVAL, weight=group["Weight"])
         for one in held
-        if world.groups[arn]["TargetType"] == "ip"
+        if (at := _at(world, world.groups[arn]["TargetType"], one))
     ]
+
+
+def _at(world: World, kind: str, target: Thing) -> tuple[str, int] | None:
+    """Address and port of a target, None where nothing stands for it."""
+    return (target["Id"], target["Port"]) if kind == "ip" else world.instances.get(target["Id"])
 
 
 class Plane:
@@ -75,15 +96,22 @@ class Plane:
         self._places: dict[str, tuple[str, ...]] = {}
         self._served: dict[str, Served] = {}
         self.fails: dict[str, float] = {}
-        self.names: Mapping[str, tuple[str, ...]] = {}
+        self.names: dict[str, tuple[str, ...]] = {}
+
+    def _free(self) -> None:
+        """The addresses of balancers that are gone may be given again."""
+        there = {*self._world.balancers, *map(_key, self._world.classics)}
+        for gone in [one for one in self._places if one not in there]:
+            self._pool.insert(0, self._places.pop(gone))
 
     def _place(self, balancer: Thing) -> tuple[str, ...]:
         given = [held for zone in balancer["AvailabilityZones"] for held in zone["LoadBalancerAddresses"]]
         if given:
             return tuple(held.get("IpAddress") or held["PrivateIPv4Address"] for held in given)
-        for gone in [one for one in self._places if one not in self._world.balancers]:
-            self._pool.insert(0, self._places.pop(gone))
-        arn = balancer["LoadBalancerArn"]
+        return self._given(balancer["LoadBalancerArn"])
+
+    def _given(self, arn: str) -> tuple[str, ...]:
+        self._free()
         if arn not in self._places and self._pool:
             self._places[arn] = self._pool.pop(0)
         return self._places.get(arn, ())
@@ -105,11 +133,14 @@ class Plane:
         try:
             self._world.serving = set(self._served)
             active = {arn: one for arn, one in self._world.balancers.items() if self._world.made(one)}
+            old = {_key(name): one for name, one in self._world.classics.items()}
             wanted = {arn: conf_of(self._world, one, self._place(one)) for arn, one in active.items()}
+            wanted |= {key: classic_conf(self._world, one, self._given(key)) for key, one in old.items()}
             for arn, served in self._served.items():
                 self._count(arn, served)
             self._world.down = {one for served in self._served.values() for one in _down(served.balancer)}
             self.names = {f"{one['DNSName'].lower()}.": self._place(one) for one in self._world.balancers.values()}
+            self.names |= {f"{one['DNSName'].lower()}.": self._given(key) for key, one in old.items()}
         finally:
             self._world.lock.release()
         for arn in [arn for arn, one in self._served.items() if wanted.get(arn) != one.conf]:
@@ -117,7 +148,7 @@ class Plane:
         for arn, conf in wanted.items():
             if arn not in self._served:
                 await self._begin(arn, conf)
-            self._served[arn].balancer.fail = self.fails.get(active[arn]["LoadBalancerName"], 0.0)
+            self._served[arn].balancer.fail = self.fails.get({**active, **old}[arn]["LoadBalancerName"], 0.0)
 
     async def _begin(self, arn: str, conf: Conf) -> None:
         balancer = Balancer(conf)
@@ -143,9 +174,16 @@ class Plane:
         told = {"RequestCount": "requests", "HTTPCode_Target_5XX_Count": "failed"}
         if arn in self._world.balancers and self._world.balancers[arn]["Type"] == "network":
             told = {"NewFlowCount": "flows"}
+        if arn in map(_key, self._world.classics):
+            told = {"RequestCount": "requests", "HTTPCode_Backend_5XX": "failed"}
         for metric, key in told.items():
             if added[key]:
                 metrics.count(self._world, arn, metric, added[key])
+
+
+def _key(name: str) -> str:
+    """By what a Classic Load Balancer is counted, where others have an ARN."""
+    return f"classic/{name}"
 
 
 def _down(balancer: Balancer) -> list[tuple[str, int]]:

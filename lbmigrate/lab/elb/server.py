@@ -1,9 +1,9 @@
 """The sockets: every API of the account on one port, its balancers on their addresses, their names by DNS.
 
 `python -m lbmigrate.lab.elb.server --listen HOST:PORT --dns HOST:PORT --account FILE`. FILE is JSON: {"subnets": {ID:
-{"zone": …, "vpc": …, "cidr": …}}, "pool": [[ADDRESS, …], …], "delays": fields of `Delays`}. `PUT /lab/fails` takes the
-share of requests that a balancer fails, by its name, `PUT /lab/route53` the HOST:PORT of a laboratory's Route 53 that
-is to know the names. Times are the machine's.
+{"zone": …, "vpc": …, "cidr": …}}, "pool": [[ADDRESS, …], …], "delays": fields of `Delays`, "instances": {ID: [HOST,
+PORT]}}. `PUT /lab/fails` takes the share of requests that a balancer fails, by its name, `PUT /lab/route53` the
+HOST:PORT of a laboratory's Route 53 that is to know the names. Times are the machine's.
 """
 
 import argparse
@@ -135,6 +135,7 @@ async def _follow(plane: Plane, authority: Authority, settings: dict[str, Any]) 
 async def _serve(given: argparse.Namespace) -> None:
     account = json.loads(given.account.read_text())
     world = World(time.time, subnets=account["subnets"], delays=Delays(**account.get("delays", {})))
+    world.instances = {key: (str(host), int(port)) for key, (host, port) in account.get("instances", {}).items()}
     plane, settings, authority = Plane(world, account["pool"]), dict[str, Any](), Authority(zone({}))
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

@@ -46,7 +46,7 @@ class World:
     balancer, metric and minute. `sick`, `down`: targets that fail their checks, by id, and by address and port;
     `serving`: the balancers that answer, None where there is nobody to say. `scaling`: Auto Scaling groups by name, as
     they are described; `clusters`: the services of ECS by cluster; `distributions`: those of CloudFront;
-    `classics`: Classic Load Balancers by name.
+    `classics`: Classic Load Balancers by name; `instances`: the address and port that the ports of an instance lead to.
     """
 
     clock: Callable[[], float]
@@ -70,6 +70,7 @@ class World:
     scaling: dict[str, Thing] = field(default_factory=dict)
     clusters: dict[str, list[Thing]] = field(default_factory=dict)
     classics: dict[str, Thing] = field(default_factory=dict)
+    instances: dict[str, tuple[str, int]] = field(default_factory=dict)
     distributions: list[Thing] = field(default_factory=list)
     counted: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -120,9 +121,13 @@ class World:
             return {"State": "unavailable", "Reason": "Target.HealthCheckDisabled"}
         if now < one["since"] + self.delays.healthy:
             return {"State": "initial", "Reason": "Elb.InitialHealthChecking"}
-        if one["target"]["Id"] in self.sick or (one["target"]["Id"], one["target"].get("Port")) in self.down:
+        if self.ill(one["target"]["Id"], one["target"].get("Port")):
             return {"State": "unhealthy", "Reason": "Target.FailedHealthChecks"}
         return {"State": "healthy"}
+
+    def ill(self, target: str, port: int | None) -> bool:
+        """Whether a target fails its checks."""
+        return target in self.sick or (target, port) in self.down or self.instances.get(target) in self.down
 
 
 def shown(thing: Thing) -> Thing:
