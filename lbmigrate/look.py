@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from lbmigrate import caches, poll
+from lbmigrate import poll
 from lbmigrate.errors import Drifted, LbmigrateError, Refused, Usage
 from lbmigrate.events import Saw, Search, SideSeen
 from lbmigrate.facts import SEARCHED, alike, differences, idle, lagging, odd_ttls, stopping, turned_at, undone
@@ -147,7 +147,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     """Does the zone hold what we left there? A read that fails says so; it is never taken for "no record"."""
     assert state.plan is not None
     drift: list[str] = []
-    ttls: list[tuple[caches.Key, int]] = []
+    ttls = dict(state.seen.ttls) if state.pending else {}  # a write that may have taken hides what it replaced
     gone: list[bool] = []
     shows = None
     skew = state.seen.skew
@@ -157,7 +157,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
             if records.server_time is not None:
                 skew = records.server_time - parts.clock.now()
             drift += differences(state, records.held)
-            ttls += odd_ttls(state, records.held)
+            ttls.update((key, max(ttl, ttls.get(key, 0))) for key, ttl in odd_ttls(state, records.held))
             gone.append(undone(state, records.held))
             rest = iter(records.held)
             for index in batches:
@@ -169,7 +169,7 @@ def _primary(parts: Parts, state: State) -> dict[str, object]:
     except LbmigrateError as wrong:
         return {"unreadable": str(wrong)}
     every = bool(gone) and all(gone)
-    read = {"gone": every, "ttls": tuple(ttls), "skew": skew, "unreadable": "", "shows": shows}
+    read = {"gone": every, "ttls": tuple(ttls.items()), "skew": skew, "unreadable": "", "shows": shows}
     return {"drift": () if every else tuple(drift), **read}
 
 

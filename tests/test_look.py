@@ -11,7 +11,7 @@ from lbmigrate.lab.virtual import START, Faults, World, parts
 from lbmigrate.look import Sent, Tally, counted, look
 from lbmigrate.model import Look, PairSeen, Probe, Probing, Result, Sample, Served
 from lbmigrate.parts import Parts
-from lbmigrate.plan import Drain, Soak, Step
+from lbmigrate.plan import Drain, Soak, Step, Write
 from lbmigrate.poll import AWAITED
 from lbmigrate.spec import Bound
 from lbmigrate.value import replace
@@ -54,6 +54,16 @@ def watched(lag: float, since: float = 0.0) -> tuple[Follows, float]:
     saw = look(made, state, START + 10, lambda: False)
     (seen,) = [one.old_until - OLD.ttl for one in saw.after.clock if one.server == "ns2"]
     return zone, seen
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_ttl_that_was_edited_is_kept_while_a_write_may_have_replaced_it(pending: bool) -> None:
+    world = World(1, known_at(50), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 1.0, 1, True)
+    raised = ((("", NAME, "A"), 7200),)
+    under = ((9, Write(0, "weight", 50)),) if pending else ()
+    state = at(Soak(50), at=START, pending=under, look={"at": START, "ttls": raised})
+    assert look(made, state, START + 1, lambda: False).after.ttls == (raised if pending else ())
 
 
 @pytest.mark.parametrize("lag", [0.0, 0.05, 0.3, 0.7, 2.0, 6.3])

@@ -33,6 +33,7 @@ class Run:
     """A migration and what is known about it. `words`: the operator's, each at its time (seconds after the start).
 
     `late`: who is at work stood still since it asked the journal, and may send what is meant no more.
+    `behind`: and since it wrote something itself; what others wrote it reads late.
     """
 
     seed: int
@@ -50,6 +51,7 @@ class Run:
     words: int = 0
     stalled: set[int] = field(default_factory=set)
     late: bool = False
+    behind: bool = False
 
     def __post_init__(self) -> None:
         self.plan = planned(self.ground, self.stages, self.ttl, self.original_ttl)
@@ -107,6 +109,7 @@ class Run:
 
     def watched(self, where: str) -> None:
         """At an effect: the judge looks, and the worker may stand still here."""
+        self.behind = self.behind and where != "appended"
         if where in ("appended", "read", "send", "sent") and self.faults.stall and len(self.stalled) < 3:
             odd = 1 if where == "send" else 0.02
             if self.world.random.random() < self.faults.stall * odd:
@@ -123,7 +126,7 @@ class Run:
         self.world.tell(f"worker {mine} stands still ({where})")
         clock.sleep(random.uniform(5, 30))
         self.worker(until=clock.now() + random.uniform(5, 100))
-        self.late = True
+        self.late = self.behind = True
         self.world.tell(f"worker {mine} goes on")
 
     def ended(self, state: State) -> bool:
@@ -136,8 +139,9 @@ class Run:
         return over(state) or late or (stands(state) and not self.words)
 
     def told(self, entry: Entry, state: State) -> None:
-        """What was written down: to the judge, and to who listens."""
-        self.judge.told(entry, state)
+        """What was written down: to the judge, but for what a late worker reads of others; and to who listens."""
+        if not self.behind:
+            self.judge.told(entry, state)
         self.listen(entry, state)
 
     # ---- the operator
