@@ -28,7 +28,7 @@ MUTANTS = 3000  # seeds after which a mutation that broke nothing counts as unno
 UNTAKEN: dict[Branch, str] = {
     "decide: s.plan is None → yes": "a verb begins an attempt, or refuses: none turns the loop without",
     "_effect: s.plan.bound.b.place → yes": "the simulated B is no provider's, who makes its host name",
-    "_drain: side.as_of is None → no": "the simulated sides count at once: late counters are in tests/test_elb_migration.py",
+    "_drain: side.as_of is None → no": "the simulated sides count at once; tests/test_elb_migration.py has late ones",
 }
 
 CHUNKS = [pytest.param(n, marks=pytest.mark.long) for n in range(0, MIGRATIONS, CHUNK)]
