@@ -220,9 +220,10 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Move]]:
 
     def counted(client: Any, call: str, given: Any) -> Any:
         made[-1].count(call, after=False)
-        done = once(client, call, given)
-        made[-1].count(call, after=True)
-        return done
+        try:
+            return once(client, call, given)
+        finally:  # an error is an answer too
+            made[-1].count(call, after=True)
 
     with ExitStack() as stack:
 
@@ -369,7 +370,8 @@ def test_killed_before_and_after_a_call_nothing_is_made_twice_or_left_behind(
         way(one)
         end(one)
         assert one.kill_at is None, point
-        assert (one.held(), one.made, one.changes) == (clean.held(), clean.made, clean.changes), point
+        assert (one.held(), one.made) == (clean.held(), clean.made), point
+        assert one.changes <= clean.changes, point  # fewer where B was seen to fail before it was shown
     told = {goes: "", keeps: " where A is kept", fails: " there and back"}[way]
     shown(
         f"Elastic Load Balancing: killed at {len(points)} of {2 * len(clean.calls)} points of a move{told}"
