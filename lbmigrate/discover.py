@@ -253,7 +253,8 @@ def _judged(one: Found, host: Name, zone: Contents) -> Found:
     if one.rtype == "ALIAS":
         return replace(one, fate="stuck", why=f"an ALIAS{REPLACE}")
     service = one.name[1:2] == b"_"
-    if one.rtype not in (*kinds("_" if service else ""), "CNAME", *(() if service else ("alias",))):
+    form = ".".join(label.decode("ascii", "replace") for label in _labels(one.name)[::-1][:2])
+    if one.rtype not in (*kinds(form), "CNAME", *(() if service else ("alias",))):
         return replace(one, fate="stuck", why=f"{one.rtype} is not moved at such a name")
     if one.name in zone.stuck:
         return replace(one, fate="stuck", why=zone.stuck[one.name])

@@ -18,9 +18,12 @@ MOVABLE = ("A", "AAAA", "CNAME", "HTTPS", "LUA", "SRV", "SVCB")  # what a name m
 def kinds(name: str) -> tuple[str, ...]:
     """The types of records that a name of its form may be moved with; an alias shows in the answer to any of them.
 
-    Owners that begin with an underscore are services (RFC 8552), others are hosts (RFC 9460 section 9 for HTTPS).
+    Owners that begin with an underscore are services (RFC 8552), others are hosts; HTTPS stands at either, at a service
+    where it is for another port than 443: `_8443._https.host` (RFC 9460 section 9.1).
     """
-    return ("SRV", "SVCB") if name.startswith("_") else ("A", "AAAA", "HTTPS")
+    if not name.startswith("_"):
+        return "A", "AAAA", "HTTPS"
+    return ("HTTPS", "SRV", "SVCB") if name.split(".", 2)[1:2] == ["_https"] else ("SRV", "SVCB")
 
 
 # ---------------------------------------------------------------- DNS

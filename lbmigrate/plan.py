@@ -153,28 +153,30 @@ def obstacles(bound: Bound, originals: tuple[Held, ...]) -> tuple[str, ...]:
     lost = [str(stage.weight) for stage in bound.stages if stage.weight not in can]
     if lost:
         one = "is" if len(lost) == 1 else "are"
-        why = f"weight {', '.join(lost)} {one} not attainable with these records: {_choices(can)}"
-        return (why + _limits(bound, originals),)
+        why = f"weight {', '.join(lost)} {one} not attainable with these records: {', '.join(map(str, can))} are"
+        return (f"{why}; {_limits(bound, originals)}",)
     return ()
 
 
 def _limits(bound: Bound, originals: tuple[Held, ...]) -> str:
-    """Which name limits the others, where they attain more without it."""
+    """What can be done; and which name limits the others, or which of its types, where they attain more without it."""
     each = attainable_each(bound, originals)
-    least, fewest = min(each, key=lambda one: len(one[1]))
-    if all(found == fewest for _, found in each):
-        return ""
-    return f"; {least.name} ({', '.join(least.by_type)}) attains {', '.join(map(str, sorted(fewest)))} alone"
+    at, (least, fewest) = min(enumerate(each), key=lambda one: len(one[1][1]))
+    way = ways(bound, originals)[at]
+    more = "give B more addresses"
+    if way.how == "whole":
+        more = f"name the host that {least.name} points to in its place, or move a share of the names (`scheme: names`)"
+    found = by_type(bound, least, way, fewest)
+    few = [rtype for rtype, weights in found.items() if weights == fewest] or list(found)
+    choices = f"set `stages:` to these, give `plan` and `start` --nearest, or {more}"
+    if all(weights == fewest for _, weights in each) and len(few) == len(found):
+        return choices
+    return f"{choices}; {least.name} ({', '.join(few)}) attains {', '.join(map(str, sorted(fewest)))} alone"
 
 
 def _unfit(bound: Bound, held: Held, how: str) -> str:
     scheme = entry_of(bound, held).scheme
     return schemes.misfit(scheme, how, held) or schemes.unfit(how, held, *sides(bound, held))
-
-
-def _choices(can: tuple[int, ...]) -> str:
-    ways = "set `stages:` to these, give `plan` and `start` --nearest, or give B more addresses"
-    return f"{', '.join(map(str, can))} are; {ways}"
 
 
 def nearest(bound: Bound, originals: tuple[Held, ...]) -> Bound:

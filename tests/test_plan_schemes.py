@@ -99,7 +99,18 @@ def test_the_name_that_limits_the_others_is_named() -> None:
     (why,) = plans.obstacles(bound("www.example.com.", "cdn.example.com.", stages=(50, 100)), both)
     assert why.endswith("; cdn.example.com. (CNAME) attains 0, 100 alone")
     (why,) = plans.obstacles(bound("www.example.com.", stages=(33, 100)), both[:1])
-    assert "alone" not in why
+    assert why.endswith("--nearest, or give B more addresses")
+
+
+def test_what_limits_a_name_is_its_type_and_for_an_alias_there_is_another_way() -> None:
+    only = alias("cdn.example.com.")
+    (why,) = plans.obstacles(bound(only.name, stages=(50, 100)), (only,))
+    assert why.endswith(
+        "or name the host that cdn.example.com. points to in its place, or move a share of the names (`scheme: names`)"
+    )
+    mixed = replace(host("www.example.com."), rrsets=(*host("www.example.com.").rrsets, RRset("www.example.com.", "HTTPS", 60, ("0 lb-a.example.com.",))))  # fmt: skip  # noqa: E501
+    (why,) = plans.obstacles(bound(mixed.name, stages=(50, 100)), (mixed,))
+    assert why.endswith("; www.example.com. (HTTPS) attains 0, 100 alone")
 
 
 def test_what_each_rrset_attains_by_itself() -> None:

@@ -67,6 +67,8 @@ def test_a_name_is_moved_by_what_it_holds_and_what_its_zone_can(scheme: str, ori
         ("lua", held(FOUR, SIX), set(range(101))),
         ("srv", SRV, set(range(101))),
         ("whole", CNAME, {0, 100}),
+        ("whole", held(HTTPS), set(range(101))),
+        ("whole", held(one("HTTPS", "1 lb-a.example.com.")), {0, 50, 100}),
         ("names", SRV, {0, 100}),
         ("lua", held(FOUR, HTTPS), set(range(101))),
         ("lua", held(FOUR, one("HTTPS", "1 lb-a.example.com.")), {0, 50, 100}),

@@ -98,7 +98,7 @@ class Choice:
 
     def _one(self, text: str) -> str:
         if text not in self._words:
-            near = difflib.get_close_matches(text, self._words, 1)
+            near = difflib.get_close_matches(text.lower(), self._words, 1)
             hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(self._words)}"
             raise ValueError(f"{show(text)} is not known; {hint}")
         return text

@@ -6,7 +6,7 @@ A name is moved by one of these ways, by what it holds and by `scheme:` of its `
     lua        A and AAAA: one LUA record that chooses by weight                PowerDNS
     weighted   A, AAAA, CNAME, one SRV, aliases: a weighted set for every value Route 53
     srv        SRV: priority and weight                                         any server
-    whole      all at once, 0 or 100: a CNAME, or what else leads to A          any server
+    whole      all at once: a CNAME, 0 or 100; HTTPS and SVCB alone              any server
     names      whole, and the weight is the share of the names that have moved  any server
 
 HTTPS and SVCB have no weights: while one is in force their hints are gone, so that no client goes round it.
@@ -51,7 +51,7 @@ def misfit(scheme: str, how: str, original: Held) -> str:
 
 def attainable(how: str, original: Held, a: Side, b: Side) -> frozenset[int]:
     """The weights of one name, in every family; `names` is counted over all names elsewhere."""
-    if how in ("names", "whole"):
+    if how == "names" or (how == "whole" and "CNAME" in original.by_type):
         return ENDS
     return frozenset.intersection(ALL, *(_attainable(how, rrset, a, b) for rrset in original.rrsets))
 

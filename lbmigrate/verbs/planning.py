@@ -17,15 +17,16 @@ def check(common: Common) -> int:
         if over := work.ended(engine.state, chosen):
             raise Refused(f"check: {over}")
         found = findings(engine.state, parts, chosen)
-    if common.output == "json":
-        click.echo(json.dumps([{"level": one.level, "what": one.what} for one in found]))
-    else:
+    failed = [one for one in found if one.level == "no"]
+    listed = [{"level": one.level, "what": one.what} for one in found]
+    if common.output == "json" and not failed:
+        click.echo(json.dumps(listed))
+    elif common.output != "json":
         for one in found:
             click.echo(f"{one.level:5} {one.what}")
-    failed = [one for one in found if one.level == "no"]
     if failed:
         more = f"check: {len(failed)} preconditions not met, the first: " if len(failed) > 1 else "check: "
-        raise failed[0].kind(f"{more}{failed[0].what}")
+        return said.fail(common, failed[0].kind(f"{more}{failed[0].what}"), findings=listed)
     return 0
 
 
