@@ -24,7 +24,7 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
     margin = max(1.0, soft.cache_margin)
     rate = min((probe.rate for probe in soft.probes), default=1.0)
     few, many = pairs_range(soft.gate)
-    shown = retired = False
+    shown, retired = False, ""
     rested = leaving = 0.0
     lines: list[Due] = []
     for _, step in runs(plan.forward):
@@ -42,16 +42,16 @@ def schedule(plan: Plan, soft: Soft) -> tuple[Due, ...]:
             case Drain():
                 least, most = max(leaving, soft.retire.idle_for - rested), soft.retire.limit
             case Stop():
-                retired = True
+                retired = "A is out of use" if soft.retire.keep else "A is gone"
             case _:
                 pass
         lines.append(Due(tell_step(step), least, most, _undo(shown, retired, during + margin)))
     return tuple(lines)
 
 
-def _undo(shown: bool, retired: bool, caches: float) -> str:
+def _undo(shown: bool, retired: str, caches: float) -> str:
     if retired:
-        return "none: A is gone"
+        return f"none: {retired}"
     return f"complete within {span(caches)}" if shown else "at once"
 
 

@@ -109,6 +109,10 @@ def test_check_says_what_can_be_known_before(one: Account, lbmigrate: Verb) -> N
     assert "no    the load balancer b is there already and was not made for web-2026" in lbmigrate("check")[1]
     service(one, "prod", "web", tcp)
     assert "no    making b: Amazon ECS registers the tasks of web of prod with A" in lbmigrate("check")[1]
+    code, out = lbmigrate("-o", "json", "check")[:2]
+    said = json.loads(out)
+    assert (said["outcome"], said["code"]) == ("failed", code), "the hosted zone is no part of this account"
+    assert "no" in {one["level"] for one in said["findings"]}
 
 
 # ---------------------------------------------------------------- the policy

@@ -228,6 +228,8 @@ def test_a_plan_shows_steps_times_and_what_undo_costs() -> None:
     assert undo["claim the names, lower the TTL"] == "at once"
     assert undo["soak at 50"] == "complete within 65 s"
     assert undo["restore the TTL, remove the fence"] == "none: A is gone"
+    kept = soft(retire=replace(soft().retire, keep=True))
+    assert schedule(PLAN, kept)[-1].undo == "none: A is out of use"
 
 
 @pytest.mark.parametrize(
