@@ -79,7 +79,8 @@ def _write(parts: Parts, state: State, step: Write, n: int, still: Callable[[], 
         return _done(step, want)
     if not step.over and (drift := _drift(state, step, now)):
         return Ended(step, "drift", drift)
-    if step.batch in state.claimed and set(odd_ttls(state, now.held)) - set(state.seen.ttls):
+    noted = dict(state.seen.ttls)
+    if step.batch in state.claimed and any(ttl > noted.get(key, 0) for key, ttl in odd_ttls(state, now.held)):
         return Ended(step, "unknown", "a TTL was edited: noted first, because caches hold what is replaced for so long")
     soa = now.soa if step.target == "claim" or _bare(now.held) else None
     match zone.swap(Records(now.held, soa), Records(want), _then(state, step, n)):

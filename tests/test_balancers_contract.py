@@ -176,6 +176,7 @@ def refuses(url: str) -> bool:
 
 
 def test_a_is_never_touched(case: Case) -> None:
+    until(lambda: case.a.look().up, "A up")
     before = case.a.look()
     case.b.stand_up(case.a.describe())
     case.b.stop()

@@ -499,6 +499,19 @@ def test_a_ttl_edited_unseen_is_noted_before_a_write_replaces_it() -> None:
     assert max(answer.old_until for answer in one.state.seen.clock) >= edited + 77
 
 
+def test_a_ttl_that_was_edited_twice_is_noted_once_as_the_longer_one() -> None:
+    """The longer one was seen first, while a write may have replaced it: what is waited for covers the other."""
+    run = Run(1)
+    one, held = begun(run)
+    one.drive(held, weight(50))
+    now = run.world.records[NAME]
+    run.world.write([replace(now, rrsets=tuple(replace(r, ttl=77) for r in now.rrsets))])
+    one.ask(Asked("rollback"))
+    tried = replace(one.state, flight=Flight(RESTORE, one.state.seq, run.world.clock.now(), tries=1))
+    longer = replace(tried, seen=replace(tried.seen, ttls=((("", NAME, "A"), 99),)))
+    assert perform(held, longer, RESTORE, one.state.seq, lambda: True).result == "done"
+
+
 def test_a_wait_is_no_effect() -> None:
     run = Run(1)
     _, held = begun(run)

@@ -270,13 +270,21 @@ class Sides:
         pid = self.pid("b")
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
-            _until(lambda: not self.answers("b"), "B to end after SIGTERM")
+            _until(lambda: not self.answers("b") and not _running(pid), "B to end after SIGTERM")
         self._a.stop()
         self._apps.stop()
 
 
 def _ready(app: Process) -> bool:
     return "ready" in app.output()
+
+
+def _running(pid: int) -> bool:
+    """Whether a process has not ended yet; one that nobody waits for has no command line any more (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
 
 
 def _until(true: Callable[[], bool], what: str) -> None:
