@@ -412,9 +412,11 @@ def _resumed(s: State, entry: Entry, ask: Asked) -> State:
 
 
 def _again(s: State) -> tuple[Step, ...]:
-    """The writes that put back what we own as it should be at the cursor."""
-    left = [step.batch for step in s.steps[: s.cursor] if isinstance(step, Write) and step.target == "leave"]
+    """The writes that put back what we own as it should be at the cursor; what was released is not ours any more."""
+    written = [step for step in s.steps[: s.cursor] if isinstance(step, Write)]
+    ours = set(s.claimed) - {step.batch for step in written if step.target == "release"}
+    left = [step.batch for step in written if step.target == "leave" and step.batch in ours]
     if s.weight > 0 or s.cursor > plans.place(s.steps, Turn()) + 1:
-        stay = plans.writes(set(s.claimed) - set(left), "weight", s.weight, over=True)
+        stay = plans.writes(ours - set(left), "weight", s.weight, over=True)
         return (*stay, *plans.writes(left, "leave", 100, over=True))
     return plans.writes(s.claimed, "claim", over=True)

@@ -431,6 +431,14 @@ def test_restore_puts_back_what_we_own_and_goes_on(step: plans.Step, weight: int
     assert state.steps[state.cursor :][:2] == (again, step)
 
 
+def test_restore_leaves_alone_what_was_released_already() -> None:
+    names = ("www.example.com.", "www.sub.example.com.")
+    plan = plans.build(bound(names=names), tuple(held(rrset("192.0.2.10", name=name), name=name) for name in names))
+    stuck = at(Write(1, "release"), 100, plan, hold=Standing("drift", "", NOW, True))
+    state = told(stuck, Asked("resume", restore=True))
+    assert state.steps[state.cursor :] == (Write(1, "weight", 100, True), Write(1, "release"))
+
+
 def test_restore_at_weight_0_after_a_shift_down_is_a_weight_again() -> None:
     steps = plans.shifted(PLAN, PLAN.forward, 0)
     stuck = at(Soak(50), weight=0, steps=steps, cursor=plans.place(steps, HALF), hold=Standing("drift", "", NOW, True))

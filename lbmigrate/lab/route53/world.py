@@ -239,6 +239,7 @@ class World:
         if wrong:
             raise ApiError("InvalidChangeBatch", f"[{', '.join(wrong)}]")
         zone.versions = [Version(-math.inf, 0.0, after)]
+        self._built.clear()  # what was built is known by its place among the versions
 
     # ------------------------------------------------------------ changes
 
