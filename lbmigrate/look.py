@@ -232,7 +232,7 @@ def _side(parts: Parts, state: State, name: SideName, seconds: float) -> SideSee
         clients=now.clients,
         sick=sick,
         total=max(0, before.total + (foreign or 0)),
-        quiet=_quiet(state, name, before, now, foreign),
+        quiet=_quiet(state, name, before, now, foreign, parts.clock.now()),
         as_of=now.as_of,
         sent=sent,
     )
@@ -264,15 +264,18 @@ def _foreign(before: SideSeen, now: Look, own: int) -> int | None:
 
 
 def _quiet(
-    state: State, name: SideName, before: SideSeen, now: Look, foreign: int | None
+    state: State, name: SideName, before: SideSeen, now: Look, foreign: int | None, counted_at: float
 ) -> tuple[tuple[float, int], ...]:
-    """The record that an idle proof needs: where counting began, then every slice with foreign requests."""
+    """The record that an idle proof needs: where counting began, then every slice with foreign requests.
+
+    By the time at which the counters were had: the look may have begun long before, where the zone was slow to read.
+    """
     leaving = "b" if state.back else "a" if state.weight == 100 else None
     if name != leaving or now.requests is None:
         return ()
-    at = state.at if now.as_of is None else now.as_of
+    at = counted_at if now.as_of is None else now.as_of
     if foreign is None or not before.quiet:
         return ((at, 0),)
     kept = before.quiet if not foreign else (*before.quiet, (at, foreign))
-    horizon = at - state.soft.retire.idle_for
+    horizon = min(at, state.at) - state.soft.retire.idle_for
     return (kept[0], *(one for one in kept[1:] if one[0] > horizon))

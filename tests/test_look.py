@@ -245,3 +245,20 @@ def test_requests_that_nobody_has_counted_are_nobodys(torn: bool) -> None:
     a = look(made, state, START + 1, lambda: False).after.a
     assert (a.total > 400) is not torn
     assert (a.quiet[0][0] >= START) is torn
+
+
+def test_requests_count_for_the_time_at_which_they_were_read() -> None:
+    """The look stood still before the counters: a request meanwhile is in them, and younger than the look's end."""
+    world = World(1, known_at(100), Faults())
+    made = parts(world, ("192.0.2.10",), ("192.0.2.20",), 5.0, 1, True)
+    made.zones = (Follows(world, START),)  # type: ignore[assignment]
+
+    def late() -> Look:
+        world.clock.sleep(9)
+        return Look(True, "lb", requests=500)
+
+    made.sides["a"].look = late  # type: ignore[method-assign]
+    counted_ = side(process="lb", requests=0, quiet=((START - 1000, 0),))
+    state = at(DRAIN, weight=100, at=START, claimed=(), look={"at": START, "a": counted_})
+    saw = look(made, state, START + 1, lambda: False)
+    assert (saw.after.at, saw.after.a.quiet[-1][0]) == (START + 1, START + 10)
