@@ -13,7 +13,7 @@ import dns.name
 import dns.rcode
 import dns.update
 import pytest
-from servers import ORIGIN, Server
+from servers import HOST, ORIGIN, Server
 from taps import Tap, is_update, send
 from zones import DUAL, WWW, claimed, driver, moved, now, now_of, originals
 
@@ -22,7 +22,7 @@ from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
 from lbmigrate.fence import encode
 from lbmigrate.model import Applied, Fence, Held, NotApplied, Outcome, Records, RRset, Unknown
-from lbmigrate.spec import Tsig
+from lbmigrate.spec import Dns, Tsig
 from lbmigrate.value import replace
 
 pytestmark = pytest.mark.usefixtures("secret")
@@ -448,6 +448,17 @@ def test_check_says_what_the_key_may_do_beyond_the_names_and_changes_nothing(ser
         beyond.append("key lbm is a shell on the DNS server: it may write LUA records, which PowerDNS runs")
     assert list(zone.check([WWW, DUAL])) == beyond
     assert server.zone() == before
+
+
+def test_lua_records_are_refused_for_a_server_that_says_it_is_another(server: Server) -> None:
+    key = Tsig("lbm", "hmac-sha256", "env:TSIG")
+    entry = Dns("rfc2136", ORIGIN, HOST, server.port, key, "lua", (f"{HOST}:{server.port}",))
+    with closing(Rfc2136(entry, 10, 10)) as zone:
+        if server.kind == "named":
+            with pytest.raises(Refused, match=r"calls itself .*; only PowerDNS knows LUA records"):
+                zone.check([WWW])
+        elif server.kind == "knotd":
+            assert any("does not say what it is; only PowerDNS knows" in hint for hint in zone.check([WWW]))
 
 
 def test_check_changes_nothing_in_mid_migration(server: Server, zone: Rfc2136) -> None:

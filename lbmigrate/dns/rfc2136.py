@@ -101,8 +101,10 @@ class Rfc2136:
         asked = [update.build(self._zone, Records((one,)), Records((one,))) for one in old.held]
         for held, reply in zip(old.held, self._primary.ask(asked, self._update_timeout), strict=True):
             if reply.rcode() == dns.rcode.NXRRSET:
-                raise Denied(f"claiming {held.name} at {self._primary.where}: its answers are not what the zone holds"
-                             " (LUA, ALIAS or a module makes answers up); replace that by plain records")  # fmt: skip
+                what = f"claiming {held.name} at {self._primary.where}: its answers are not what the zone holds"
+                made = "LUA, ALIAS or a module makes them up (replace that by plain records)"
+                spelled = "PowerDNS's database spells the records otherwise (final dots, quotes, zeros, upper case)"
+                raise Denied(f"{what}: {made}, or {spelled}; delete these and add them again by an update or the API")
 
     def _pinned(self) -> str:
         """Set the SOA that a claim can require (see `soa`). Raises Denied, Unreachable."""
@@ -244,7 +246,10 @@ class Rfc2136:
         records = self.read(names)
         missing = tuple(f"{h.name}: does not exist, or only by a wildcard" for h in records.held if not h.rrsets)
         rights = Rights(self._primary, self._zone, self._update_timeout, self._reader.refusal)
-        allowed = (*rights.needed(records.held, self._lua), *rights.beyond(self._lua))
+        changed = tuple(rights.needed(records.held, self._lua))
+        if changed:
+            self._plain(self.read(names))
+        allowed = (*changed, *rights.beyond(self._lua))
         about = (*self._marks(records), *self._apart(records), *self._differing(records))
         return (*missing, *allowed, *about, *self._servers.delegation())
 

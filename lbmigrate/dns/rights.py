@@ -19,7 +19,7 @@ from lbmigrate.dns.reading import in_parts
 from lbmigrate.dns.records import fence_name, fence_strings, name_of, text_of, type_of
 from lbmigrate.dns.update import Update
 from lbmigrate.dns.wire import Primary, Unheard
-from lbmigrate.errors import Denied, LbmigrateError
+from lbmigrate.errors import Denied, LbmigrateError, Refused
 from lbmigrate.model import Held
 
 TOGETHER = 200  # names in one message: far from its 65,535 bytes, and more than one rule of a policy is made for
@@ -70,7 +70,10 @@ class Rights:
                 raise Denied(self._refusal(f"{what} (in Knot one rule must fit them all)", said))
 
     def beyond(self, lua: bool) -> Iterator[str]:
-        """What else the key may do, as far as updates that change nothing show it."""
+        """What else the key may do, as far as updates that change nothing show it.
+
+        Raises Refused where LUA records are to be written to a server that calls itself something else than PowerDNS.
+        """
         try:
             neighbour = dns.name.from_text(f"lbmigrate-probe-{secrets.token_hex(8)}", self._zone)
         except dns.name.NameTooLong:
@@ -82,8 +85,11 @@ class Rights:
             software = self._software()
             if "PowerDNS" in software or (lua and not software):
                 yield f"{self._primary.key} is a shell on the DNS server: it may write LUA records, which PowerDNS runs"
-            elif lua:
-                yield f"scheme lua: {self._primary.where} calls itself {software}; only PowerDNS knows LUA records"
+            if lua and not software:
+                yield f"scheme lua: {self._primary.where} does not say what it is; only PowerDNS knows LUA records"
+            elif lua and "PowerDNS" not in software:
+                calls = f"scheme lua: {self._primary.where} calls itself {software}; only PowerDNS knows LUA records"
+                raise Refused(f"{calls}; remove `scheme: lua`, or name the PowerDNS primary under dns: server")
 
     def _singly(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str]]:
         messages = [self._deletion([write]) for write in writes]
