@@ -55,7 +55,7 @@ def status(address: str, port: int) -> int:
 def test_it_serves_by_name_and_by_alias_and_fails_when_told(pair: Balancers, tmp_path: Path) -> None:
     address, (host, zone) = pair.place.a[0], pair.located()
     assert asked(pair.dns, host) == [address]
-    assert status(address, pair.place.port) == 200
+    until(lambda: status(address, pair.place.port) == 200, "A to find its targets healthy")
     api, server = (f"127.0.0.1:{freeport('127.0.0.1')}" for _ in range(2))
     route53 = parts.process(tmp_path, api, (server,), RECORDS, "lab.test")
     route53.start()
