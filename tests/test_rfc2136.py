@@ -6,7 +6,7 @@ Part of the contract suite of `model.Zone`, which test_zone_contract.py lists.
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import dns.message
 import dns.name
@@ -17,7 +17,7 @@ from servers import HOST, ORIGIN, Server
 from taps import Tap, is_update, send
 from zones import DUAL, WWW, claimed, driver, moved, now, now_of, originals
 
-from lbmigrate.dns import update
+from lbmigrate.dns import software, update
 from lbmigrate.dns.rfc2136 import Rfc2136
 from lbmigrate.errors import Denied, Drifted, Refused, Unreachable
 from lbmigrate.fence import encode
@@ -455,10 +455,25 @@ def test_lua_records_are_refused_for_a_server_that_says_it_is_another(server: Se
     entry = Dns("rfc2136", ORIGIN, HOST, server.port, key, "lua", (f"{HOST}:{server.port}",))
     with closing(Rfc2136(entry, 10, 10)) as zone:
         if server.kind == "named":
-            with pytest.raises(Refused, match=r"calls itself .*; only PowerDNS knows LUA records"):
+            with pytest.raises(Denied, match=r"calls itself .*; only PowerDNS knows LUA records"):
                 zone.check([WWW])
+            old, before = zone.read([WWW]), server.zone()
+            with pytest.raises(Denied, match="remove `scheme: lua`"):
+                zone.swap(old, claimed(old))
+            assert server.zone() == before
         elif server.kind == "knotd":
             assert any("does not say what it is; only PowerDNS knows" in hint for hint in zone.check([WWW]))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("9.18.49-1deb12u1-Debian", True), ("Knot DNS 3.2.6", True), ("NSD 4.6", True), ("", False),
+     ("PowerDNS Authoritative Server 4.7.3", False), ("Served by PowerDNS - https://www.powerdns.com/", False),
+     ("go away", False), ("19.2", False)],
+)  # fmt: skip
+def test_only_a_server_that_names_another_software_surely_knows_no_lua_records(name: str, other: bool) -> None:
+    with pytest.raises(Denied) if other else nullcontext():
+        software.no_lua(name, "192.0.2.53")
 
 
 def test_check_changes_nothing_in_mid_migration(server: Server, zone: Rfc2136) -> None:

@@ -84,6 +84,8 @@ class Rfc2136:
         the server said NOERROR to a claim and left its fences out (PowerDNS, by its policy script): a TTL may be lower.
         `then` is laid out while the server is at work on this.
         """
+        if self._lua and old.soa is not None:  # a claim
+            self._evaluated()
         messages = self._laid_out(old, new)
         self._reader.expect(old.held)
         now = self.read([held.name for held in old.held])
@@ -95,6 +97,12 @@ class Rfc2136:
             self._plain(old)
             outcome = self._behind(self._pinned(), old, new)
         return NotApplied(outcome.now) if isinstance(outcome, Unmet) else outcome
+
+    def _evaluated(self) -> None:
+        """LUA records are code, not data. Raises Denied where the primary surely has only the data."""
+        from lbmigrate.dns import software  # nothing else needs it
+
+        software.no_lua(software.called(self._primary, self._timeout), self._primary.where)
 
     def _plain(self, old: Records) -> None:
         """The records are in the zone as they are answered. Raises Denied where the server makes them up."""

@@ -5,7 +5,6 @@ the same message. Prerequisites that never hold would prove less: PowerDNS fails
 """
 
 import itertools
-import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -14,12 +13,13 @@ import dns.message
 import dns.name
 import dns.rcode
 
+from lbmigrate.dns import software
 from lbmigrate.dns.layout import ANY, IN, NONE, Layout, fixed, rdata_wire
 from lbmigrate.dns.reading import in_parts
 from lbmigrate.dns.records import fence_name, fence_strings, name_of, text_of, type_of
 from lbmigrate.dns.update import Update
 from lbmigrate.dns.wire import Primary, Unheard
-from lbmigrate.errors import Denied, LbmigrateError, Refused
+from lbmigrate.errors import Denied
 from lbmigrate.model import Held
 
 TOGETHER = 200  # names in one message: far from its 65,535 bytes, and more than one rule of a policy is made for
@@ -72,7 +72,7 @@ class Rights:
     def beyond(self, lua: bool) -> Iterator[str]:
         """What else the key may do, as far as updates that change nothing show it.
 
-        Raises Refused where LUA records are to be written to a server that calls itself something else than PowerDNS.
+        Raises Denied where LUA records are to be written to a server that surely knows none.
         """
         try:
             neighbour = dns.name.from_text(f"lbmigrate-probe-{secrets.token_hex(8)}", self._zone)
@@ -82,14 +82,13 @@ class Rights:
         if self._said(self._deletion([address])) == "NOERROR":
             yield f"{self._primary.key} may also write other names of {self._zone}; narrow it: lbmigrate policy"
         if lua or self._said(self._deletion([code])) == "NOERROR":
-            software = self._software()
-            if "PowerDNS" in software or (lua and not software):
+            name = software.called(self._primary, self._timeout)
+            if lua:
+                software.no_lua(name, self._primary.where)
+            if lua or "PowerDNS" in name:
                 yield f"{self._primary.key} is a shell on the DNS server: it may write LUA records, which PowerDNS runs"
-            if lua and not software:
+            if lua and "PowerDNS" not in name:
                 yield f"scheme lua: {self._primary.where} does not say what it is; only PowerDNS knows LUA records"
-            elif lua and "PowerDNS" not in software:
-                calls = f"scheme lua: {self._primary.where} calls itself {software}; only PowerDNS knows LUA records"
-                raise Refused(f"{calls}; remove `scheme: lua`, or name the PowerDNS primary under dns: server")
 
     def _singly(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str]]:
         messages = [self._deletion([write]) for write in writes]
@@ -121,15 +120,6 @@ class Rights:
             kind, gone = type_of(write.rtype), _nobodys(write) if write.there else b""
             layout.records(write.owner, [fixed(kind, NONE if gone else ANY, 0, len(gone)) + gone])
         return Update(self._zone, required, layout.count, bytes(layout.wire))
-
-    def _software(self) -> str:
-        """What the server calls itself, "" where it does not say."""
-        query = dns.message.make_query("version.bind.", "TXT", "CH", flags=0)
-        try:
-            (reply,) = self._primary.ask([query], self._timeout)
-        except LbmigrateError:
-            return ""
-        return re.sub(r"[^\w .-]", "", " ".join(str(rdata) for rrset in reply.answer for rdata in rrset))[:60]
 
 
 def _writes(held: Held, lua: bool) -> Iterator[Write]:
