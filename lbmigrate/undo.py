@@ -57,11 +57,14 @@ def _lines(now: tuple[Held, ...], originals: tuple[Held, ...], scheme: str) -> l
 
 
 def _message(entry: Dns, lines: list[str]) -> str:
-    key = f" -y {shlex.quote(f'{entry.tsig.algorithm}:{entry.tsig.name}:')}$SECRET" if entry.tsig else ""
-    note = [f"# SECRET is {entry.tsig.secret}"] if entry.tsig else []
     # nsupdate by itself refuses to add addresses at names that are no host names (RFC 952), such as my_app.
-    head = [f"nsupdate -v{key} <<'END'", "check-names no", f"server {entry.server} {entry.port}", f"zone {entry.zone}"]
-    return "\n".join([*note, *head, *lines, "send", "answer", "END"])
+    words = ["check-names no", f"server {entry.server} {entry.port}", f"zone {entry.zone}", *lines, "send", "answer"]
+    if not entry.tsig:
+        return "\n".join(["nsupdate -v <<'END'", *words, "END"])
+    # By the shell's own printf and a pipe, for what stands in a program's arguments every user of the machine can read.
+    key = shlex.quote(f"key {entry.tsig.algorithm}:{entry.tsig.name}")
+    head = [f"# SECRET is {entry.tsig.secret}", f"{{ printf '%s %s\\n' {key} \"$SECRET\"; cat <<'END'"]
+    return "\n".join([*head, *words, "END", "} | nsupdate -v"])
 
 
 def _name(now: Held, then: Held, scheme: str) -> list[str]:
@@ -97,10 +100,12 @@ def _aws(entry: Dns, names: list[tuple[Held, Held]]) -> str:
     creates = [("CREATE", one) for _, then in names for one in _sets(then)]
     batch = {"Changes": [{"Action": action, "ResourceRecordSet": one} for action, one in (*deletes, *creates)]}
     given = {"--profile": entry.profile, "--endpoint-url": entry.endpoint}
+    role = f"# as the role {entry.role}" + (f", external id {entry.external_id}" if entry.external_id else "")
+    head = f"{role}: aws sts assume-role, or a profile that assumes it\n" if entry.role else ""
     options = "".join(f" {option} {shlex.quote(text)}" for option, text in given.items() if text)
     zone = shlex.quote(entry.zone_id) if entry.zone_id else f"THE_ID_OF_{shlex.quote(entry.zone)}"
     return (
-        f"aws route53 change-resource-record-sets{options} --hosted-zone-id {zone} --change-batch"
+        f"{head}aws route53 change-resource-record-sets{options} --hosted-zone-id {zone} --change-batch"
         f" {shlex.quote(json.dumps(batch))}\n# then, for the fence: lbmigrate rollback --from-dns"
     )
 

@@ -200,7 +200,7 @@ def undo_by_hand() -> int:
         if number % 10 == 0:
             script = 'nsupdate() { printf "%s\\n" "$@"; cat; }; SECRET=c2Vj\n' + shown
             said = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-            assert said.stdout.splitlines()[:3] == ["-v", "-y", f"hmac-sha256:{name}:c2Vj"], text
+            assert said.stdout.splitlines()[:2] == ["-v", f"key hmac-sha256:{name} c2Vj"], text
             assert said.stderr == "", text
     return DEAR
 
