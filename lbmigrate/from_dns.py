@@ -4,7 +4,9 @@ The one effect without a durable intent: a journal that comes back finds the fen
 and concludes "rolled back". B is left running, since nothing here proves it idle.
 """
 
-from lbmigrate.errors import Drifted, Refused, Unreachable
+from collections.abc import Sequence
+
+from lbmigrate.errors import Drifted, LbmigrateError, Refused, Unreachable
 from lbmigrate.model import Applied, Held, NotApplied, Records, Unknown, Zone
 from lbmigrate.plan import names_in
 from lbmigrate.schemes import within
@@ -15,20 +17,28 @@ from lbmigrate.value import replace
 def restore(bound: Bound, zones: tuple[Zone, ...], dry_run: bool, over: bool = False) -> tuple[str, ...]:
     """Put back every name that carries this migration's fence; what was done, a line each.
 
-    Raises Refused for another migration's fence, Drifted when records are not ours, Unreachable when the outcome is
-    not known (the same command can be given again).
+    A zone, or one view of it, that cannot be put back keeps none of the others from it. Then raises what it was
+    (of several the first), with all that was done: Refused for another migration's fence, Drifted when records are not
+    ours, Denied, Unreachable, also when the outcome is not known (the same command can be given again).
     """
     lines: list[str] = []
+    failed: list[LbmigrateError] = []
     for index, zone in enumerate(zones):
-        names = names_in(bound, index)
-        if not names:
-            continue
-        now = zone.read(names).held
-        claimed = tuple(held for held in now if _ours(bound, held, over))
-        lines += [f"{held.name}: no fence, left as it is" for held in now if held not in claimed]
-        if claimed:
-            lines += _put_back(zone, claimed, dry_run)
+        if names := names_in(bound, index):
+            try:
+                lines += _zone(bound, zone, names, dry_run, over)
+            except LbmigrateError as wrong:
+                failed.append(wrong)
+    if failed:
+        raise type(failed[0])("; ".join([*map(str, failed), *lines]))
     return (*lines, "B is left as it is: nothing here proves it idle")
+
+
+def _zone(bound: Bound, zone: Zone, names: Sequence[str], dry_run: bool, over: bool) -> list[str]:
+    now = zone.read(names).held
+    claimed = tuple(held for held in now if _ours(bound, held, over))
+    left = [f"{held.name}: no fence, left as it is" for held in now if held not in claimed]
+    return [*left, *(_put_back(zone, claimed, dry_run) if claimed else ())]
 
 
 def _ours(bound: Bound, held: Held, over: bool) -> bool:

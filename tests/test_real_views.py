@@ -82,6 +82,20 @@ def test_without_the_journal_both_views_come_back(tmp_path: Path) -> None:
         assert views.zone() == before
 
 
+def test_without_the_journal_a_view_that_refuses_keeps_no_other_from_coming_back(tmp_path: Path) -> None:
+    with split(tmp_path) as (one, views):
+        before = views.zone()
+        one.ok("start")
+        (tmp_path / "journal.db").unlink()
+        views.start(inside="allow-update { none; };")
+        said = one.give("rollback", "--from-dns", "--yes")
+        assert (said.code, views.served()["outside"]) == (1, on(one, "a")["outside"])
+        assert "put back www.lab.test." in said.line
+        views.start()
+        one.ok("rollback", "--from-dns", "--yes")
+        assert views.zone() == before
+
+
 def test_what_a_view_serves_is_asked_with_its_key_and_its_answers_are_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
