@@ -106,8 +106,6 @@ def target(bound: Bound, found: tuple[Zone, ...]) -> tuple[bool, str]:
     from lbmigrate.config.hosts import inside
 
     host = bound.b.hostname
-    if not bound.b.addresses:
-        return True, "b: its hostname is known, and leads to it, once it was made"
     if not any(inside(host, entry.zone) for entry in bound.dns):
         where = f"{', '.join(bound.b.addresses)} and to nothing else"
         return True, f"b: hostname {host} lies in no zone under dns:, so make sure yourself that it leads to {where}"

@@ -79,7 +79,12 @@ def discover(bound: Bound, given: Sequence[str] = (), account: bool = False) -> 
 
 
 def _unlisted(bound: Bound) -> list[str]:
-    """That the account has zones which nobody looked through."""
+    """What of the account nobody looked through."""
+    others = ["not looked through: CloudFront, Auto Scaling, ECS; to look: lbmigrate discover --account"]
+    return [*(others if bound.a.place else ()), *_other_zones(bound)]
+
+
+def _other_zones(bound: Bound) -> list[str]:
     try:
         zones = drivers.others(bound.dns)
     except Denied as refused:

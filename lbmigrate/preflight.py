@@ -78,7 +78,7 @@ def _names(parts: Parts, config: Config) -> list[Finding]:
         Finding("no", f"{server} does not serve the names: {error}; if others do, list them: nameservers:")
         for server, error in silent.items()
     ]
-    if pointed(originals) and config.bound.b.hostname:
+    if pointed(originals) and config.bound.b.hostname and not config.bound.b.given:  # or it leads to B by itself
         fit, what = target(config.bound, parts.zones)
         found.append(Finding("ok" if what.endswith("leads to B") else "hint" if fit else "no", what))
     if during > 300:
@@ -112,7 +112,8 @@ def _sides(parts: Parts, config: Config) -> list[Finding]:
     found = [Finding("ok", f"A ({config.bound.a.driver}): {len(blueprint.backends)} backend(s), up")]
     found += [Finding("hint", f"A finds {', '.join(sick)} unhealthy")] if sick else []
     if look.requests is None:
-        found.append(Finding("hint", "A has no counters: it cannot be proven idle and will be left running"))
+        yet = "CloudWatch tells nothing of A yet: until it does A" if config.bound.a.place else "A has no counters: it"
+        found.append(Finding("hint", f"{yet} cannot be proven idle and will be left running"))
     b = parts.sides["b"]
     b.check(blueprint)
     found += [Finding("hint", line) for line in b.advice(blueprint)] if isinstance(b, Advising) else []

@@ -20,6 +20,7 @@ from servers import KEY, KINDS, ZONE, Server
 
 if TYPE_CHECKING:
     from commands import Call
+    from elbs import Account
     from stores import DynamoServer, PostgresServer
     from taps import Tap
 
@@ -225,3 +226,14 @@ def dynamo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["DynamoS
 
     with dynamo(tmp_path_factory.mktemp("dynamo")) as server:
         yield server
+
+
+@pytest.fixture
+def one(monkeypatch: pytest.MonkeyPatch) -> Iterator["Account"]:
+    """An account of AWS's in the laboratory, and the keys to it in the environment."""
+    from elbs import KEYS, account
+
+    for key, text in KEYS.items():
+        monkeypatch.setenv(key, text)
+    with account() as found:
+        yield found

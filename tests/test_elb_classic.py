@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 from classics import HTTP, HTTPS, SSL, TCP, backward, change, classic, made, policy, side
-from elbs import KEYS, MIGRATION, Account, Hand, account, scaling, service
+from elbs import MIGRATION, Account, Hand, scaling, service
 
 from lbmigrate.balancers import elbv2
 from lbmigrate.balancers.elbv2.classic.counting import counts
@@ -18,14 +18,6 @@ from lbmigrate.errors import Refused, Unreachable
 from lbmigrate.lab.elb import metrics
 from lbmigrate.lab.elb.beside import READING
 from lbmigrate.model import Advising, Balancer, Blueprint, Emptying, Side
-
-
-@pytest.fixture
-def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for key, text in KEYS.items():
-        monkeypatch.setenv(key, text)
-    with account() as found:
-        yield found
 
 
 def document(plan: Blueprint) -> Any:

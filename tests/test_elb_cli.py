@@ -1,14 +1,14 @@
 """Load balancers of AWS from the user's end: the config, what `check` says of them, and the policy that they need."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from classics import HTTP, HTTPS, backward, change, classic
 from classics import side as classic_side
-from elbs import HERS, HIS, KEYS, MIGRATION, Account, account, application, group, network, scaling, service, tagged
+from elbs import HERS, HIS, MIGRATION, Account, application, group, network, scaling, service, tagged
 
 from lbmigrate import aws, config, iam
 from lbmigrate.balancers.elbv2 import copying, marks
@@ -33,19 +33,12 @@ REFUSED = [
     ("name: b", "hostname: b.lab.test, name: b", "4: b: hostname of a load balancer is what AWS calls it; remove the"),
     ("name: a", "alias: {zone_id: Z1}, name: a", "3: a: alias of a load balancer is what AWS calls it; remove the"),
     ("profile: ops", "role: me", "3: a: role: "),
+    ("region: us-east-1", 'region: "eu west"', "3: a: region: 'eu west' is no region; write it like eu-west-1"),
     ("profile: ops", "external_id: x", "3: a: external_id belongs to a role; give `role`, or remove it"),
     ("name: b", "name: b, socket: s", "4: b: the key `socket` does not belong to driver elbv2"),
     ("driver: elbv2, name: b", "driver: external, addresses: [192.0.2.1]", "3: a: only a migration to driver elbv2"),
     ("driver: elbv2, name: a", "driver: external, name: a, addresses: [192.0.2.1]", "4: b: driver elbv2 makes a copy"),
 ]
-
-
-@pytest.fixture
-def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for key, text in KEYS.items():
-        monkeypatch.setenv(key, text)
-    with account() as found:
-        yield found
 
 
 @pytest.fixture
@@ -100,7 +93,10 @@ def test_check_says_what_can_be_known_before(one: Account, lbmigrate: Verb) -> N
     one.world.sick.add("i-1")
     tcp = one.elb.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
     scaling(one, "asg", [tcp], ("i-1",))
+    one.world.balancers[next(iter(one.world.balancers))]["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"] = "off"
     out = lbmigrate("check")[1]
+    assert "hint  A has EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic off; of B it is what AWS sets" in out
+    assert "hint  CloudWatch tells nothing of A yet: until it does A cannot be proven idle" in out
     assert "hint  the Auto Scaling group asg feeds A: `start` attaches it to B's target groups too" in out
     assert "ok    A (elbv2): 1 backend(s), up" in out
     assert "hint  A finds a-tcp/i-1:443 unhealthy" in out

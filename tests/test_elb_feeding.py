@@ -1,22 +1,13 @@
 """What else registers targets: Auto Scaling groups are attached to B's groups too, services of ECS are named."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from elbs import KEYS, Account, account, application, group, network, scaling, service
+from elbs import Account, application, group, network, scaling, service
 
 from lbmigrate.errors import Denied, Refused, Unreachable
 from lbmigrate.lab.elb.beside import READING
 from lbmigrate.model import Advising
-
-
-@pytest.fixture
-def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for key, text in KEYS.items():
-        monkeypatch.setenv(key, text)
-    with account() as found:
-        yield found
 
 
 def arn(one: Account, name: str) -> str:

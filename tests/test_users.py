@@ -1,11 +1,11 @@
 """What names A outside DNS: origins of CloudFront, Auto Scaling groups, services of ECS; what is not known is said."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from elbs import KEYS, Account, Thing, account, application, scaling, service
+from elbs import Account, Thing, application, scaling, service
 from route53s import WWW, Ground, alias
 
 from lbmigrate.discover import User
@@ -18,14 +18,6 @@ from lbmigrate.spec import Bound, Dns
 from lbmigrate.users import users
 
 Verb = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def one(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for key, text in KEYS.items():
-        monkeypatch.setenv(key, text)
-    with account() as found:
-        yield found
 
 
 def distribution(name: str, *hosts: str, aliases: tuple[str, ...] = ()) -> Thing:
@@ -121,6 +113,7 @@ probe: [{{url: "http://www.lab.test/"}}]
     with zone.serving():
         code, out, err = lbmigrate("-o", "json", "discover")
         assert (code, json.loads(out)["names"], json.loads(out)["users"]) == (0, [WWW], []), err
+        assert "not looked through: CloudFront, Auto Scaling, ECS; to look: lbmigrate discover --account" in err
         assert "ListDistributions" not in one.world.calls
         code, out, err = lbmigrate("-o", "json", "discover", "--account")
     assert code == 0, err

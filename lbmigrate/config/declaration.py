@@ -22,6 +22,7 @@ _TIME: Schema = {"anyOf": [_pattern(values.DURATION), {"const": 0}]}
 STRING: Schema = {"type": "string", "minLength": 1}
 TEXT = Word(values.text, STRING)
 PATH = Word(values.path, STRING)
+AREA = Word(values.region, _pattern(values.REGION))
 ARGUMENTS = Word(values.arguments, STRING)
 DURATION = Word(values.duration, _TIME, NUMERIC)
 SOME_TIME = Word(values.some_time, _pattern(values.DURATION), NUMERIC)
@@ -86,7 +87,7 @@ SIDE = Map(
         "run": Field(RUN, "how it is started and stopped"),
         "name": Field(TEXT, "driver elbv2: the load balancer's name; b's is made"),
         "classic": Field(BOOLEAN, "driver elbv2, a only: it is a Classic Load Balancer; default false"),
-        "region": Field(TEXT, "driver elbv2: its region; b's is a's"),
+        "region": Field(AREA, "driver elbv2: its region; b's is a's"),
         "profile": Field(TEXT, "driver elbv2: the profile of the credentials; default for b: a's"),
         "role": Field(Word(values.role, _pattern(values.ROLE)), "driver elbv2: a role to assume; default for b: a's"),
         "external_id": Field(TEXT, "driver elbv2: what the role asks for beside; default for b: a's"),
@@ -143,7 +144,7 @@ DNS = Map(
         "serve_limit": Field(SOME_TIME, "a server that does not follow within this holds the migration; default 10m"),
         "zone_id": Field(TEXT, "route53: the hosted zone"),
         "private": Field(BOOLEAN, "route53: whether it is the private or the public zone of that name"),
-        "region": Field(TEXT, "route53: the region of the control plane"),
+        "region": Field(AREA, "route53: the region of the control plane"),
         "profile": Field(TEXT, "route53: the profile of the credentials"),
         "role": Field(
             Word(values.role, _pattern(values.ROLE)), "route53: a role to assume, with the credentials that there are"

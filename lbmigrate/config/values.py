@@ -15,6 +15,7 @@ DURATION = r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h))+"
 SHARE = r"[0-9]{1,3}(?:\.[0-9]{1,9})?%"
 SECRET = r"(?:env|file|cmd):.+"
 ROLE = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+"  # API reference of IAM, "IAM identifiers"
+REGION = r"[a-z]{2,}(?:-[a-z0-9]+)+"
 MIGRATION = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 STATUSES = r"[1-5][0-9]{2}(?:-[1-5][0-9]{2})?(?: *, *[1-5][0-9]{2}(?:-[1-5][0-9]{2})?)*"
 _UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}  # milliseconds
@@ -102,6 +103,13 @@ def role(arn: str) -> str:
     if not re.fullmatch(ROLE, arn):
         raise ValueError(f"{show(arn)} is no role's ARN; it looks like arn:aws:iam::123456789012:role/dns")
     return arn
+
+
+def region(text: str) -> str:
+    """A region of AWS."""
+    if not re.fullmatch(REGION, text):
+        raise ValueError(f"{show(text)} is no region; write it like eu-west-1")
+    return text
 
 
 def secret(reference: str) -> str:

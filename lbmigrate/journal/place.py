@@ -7,6 +7,7 @@ Raises ValueError("what is wrong; what to do").
 import re
 from urllib.parse import parse_qsl, unquote
 
+from lbmigrate.config.values import REGION
 from lbmigrate.value import value
 
 PASSWORD = "secrets are never written in the file; give the password in PGPASSWORD, ~/.pgpass or a service file"
@@ -23,7 +24,7 @@ _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 _POSTGRESQL = rf"postgres(?:ql)?://(?:({_NAME})@)?({_HOST}(?:,{_HOST})*)?(?:/({_NAME})?)?(?:\?([!-~]*))?"
 _DYNAMODB = r"dynamodb://([A-Za-z0-9_.-]{3,255})(?:\?([!-~]*))?"
 _AWS = {
-    "region": r"[a-z]{2,}(?:-[a-z0-9]+)+",
+    "region": REGION,
     "profile": r"[^\x00-\x1f\x7f]{1,255}",
     "endpoint": r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?",
 }

@@ -13,6 +13,7 @@ from lbmigrate.model import Backend
 GONE = ("LoadBalancerNotFound",)
 HEALTHY = {"healthy": True, "unavailable": None}  # unavailable: nobody checks; what is not here gets no traffic
 KEPT = ("Type", "Scheme", "IpAddressType", "SecurityGroups", "EnablePrefixForIpv6SourceNat")
+PRIVATE = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"  # CreateLoadBalancer takes none; default: on
 ADDRESS = ("AllocationId", "PrivateIPv4Address", "IPv6Address", "IpAddress")
 
 
@@ -47,7 +48,9 @@ def document(api: Api, balancer: Thing) -> Thing:
         "groups": [_group(api, one, tags[one["TargetGroupArn"]]) for one in groups],
         "scaling": scaling.feeding(api, scaling.of_kind(groups, scaling.SCALED)),
         "services": scaling.services(api, scaling.of_kind(groups, scaling.SERVED)),
-    }
+        "notes": [f"A has {PRIVATE} {balancer[PRIVATE]}; of B it is what AWS sets, until you set it (aws elbv2"
+                  " set-security-groups)"] if balancer.get(PRIVATE, "on") != "on" else [],
+    }  # fmt: skip
 
 
 def _kind(balancer: Thing, about: str) -> None:
