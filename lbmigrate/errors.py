@@ -4,12 +4,15 @@ A message is one line: what was tried, what was seen, what to do next. Drivers t
 at their door; nobody matches on message text.
 """
 
+from collections.abc import Mapping
+
 
 class LbmigrateError(Exception):
-    """The root. `code` is the exit code, `word` its name in JSON (contract: Exit codes)."""
+    """The root. `code` is the exit code, `word` its name in JSON (contract: Exit codes), `more` what JSON has beside."""
 
     code = 1
     word = "failed"
+    more: Mapping[str, object] = {}
 
 
 class Failed(LbmigrateError):

@@ -310,6 +310,41 @@ def test_an_unsure_claim_is_made_good_before_any_batch_is_put_back() -> None:
     assert [n for n, write in state.pending if write == second]
 
 
+def two_zones() -> plans.Plan:
+    names = ("www.example.com.", "www.sub.example.com.")
+    return plans.build(bound(names=names), tuple(held(rrset("192.0.2.10", name=name), name=name) for name in names))
+
+
+@pytest.mark.parametrize("result", ["failed", "unknown"])
+def test_on_the_way_back_no_zone_waits_for_another_that_fails(result: Any) -> None:
+    plan = two_zones()
+    assert [batch.zone for batch in plan.batches] == [0, 1]
+    first, second, rest = Write(0, "restore"), Write(1, "restore"), (Drain("b"), Stop("b"))
+    back = told(at(Soak(50), 50, plan), Asked("rollback"))
+    assert back.steps == (first, second, *rest)
+    failed = told(back, Began(first), Ended(first, result, "no"))
+    assert (failed.steps, failed.flight) == ((second, first, *rest), None)
+    assert [one.why for one in failed.put_off] == ["no"]
+    both = told(failed, Began(second), Ended(second, result, "no more"))
+    assert (both.steps, both.step) == ((first, second, *rest), first)
+    assert both.flight is not None
+    assert (both.flight.n, both.flight.tries, both.flight.denied) == (back.seq + 1, 1, result == "failed")
+    assert [one.step for one in both.put_off] == [second]
+    other = told(both, Took(OTHER), by=worker_id(OTHER))
+    assert not any(one.denied for one in other.put_off)
+    one = told(failed, Began(second), Ended(second, "done", now=plan.originals[1:]))
+    assert one.flight is not None
+    assert (one.flight.step, one.flight.why, one.put_off) == (first, "no", ())
+    assert told(failed, Asked("rollback", restore=True)).put_off == ()
+
+
+def test_within_a_zone_and_on_the_way_forward_what_fails_keeps_its_place() -> None:
+    alone = told(at(Soak(50)), Asked("rollback"), Began(RESTORE), Ended(RESTORE, "failed", "no"))
+    assert (alone.step, alone.put_off) == (RESTORE, ())
+    forward = at(HALF, weight=0, plan=two_zones())
+    assert told(forward, Began(HALF), Ended(HALF, "unknown", "no")).step == HALF
+
+
 def test_a_write_under_way_stays_pending_when_the_list_is_swapped() -> None:
     state = told(at(HALF, weight=0), Began(HALF), TurnedBack("gate", "B is bad"))
     assert [write for _, write in state.pending] == [HALF]
@@ -339,8 +374,7 @@ def test_a_write_that_was_polled_before_changes_nothing_of_the_clock() -> None:
 
 
 def test_a_write_of_one_batch_says_nothing_of_the_caches_of_another() -> None:
-    names = ("www.example.com.", "www.sub.example.com.")
-    plan = plans.build(bound(names=names), tuple(held(rrset("192.0.2.10", name=name), name=name) for name in names))
+    plan = two_zones()
     state = at(HALF, weight=0, plan=plan, pending=((9, Write(1, "weight", 100)),))
     after = told(state, Began(HALF), Ended(HALF, "done", now=plans.wanted(plan, "a1", 31, HALF)))
     assert after.seen.clock == state.seen.clock
@@ -432,8 +466,7 @@ def test_restore_puts_back_what_we_own_and_goes_on(step: plans.Step, weight: int
 
 
 def test_restore_leaves_alone_what_was_released_already() -> None:
-    names = ("www.example.com.", "www.sub.example.com.")
-    plan = plans.build(bound(names=names), tuple(held(rrset("192.0.2.10", name=name), name=name) for name in names))
+    plan = two_zones()
     stuck = at(Write(1, "release"), 100, plan, hold=Standing("drift", "", NOW, True))
     state = told(stuck, Asked("resume", restore=True))
     assert state.steps[state.cursor :] == (Write(1, "weight", 100, True), Write(1, "release"))

@@ -58,14 +58,18 @@ def test_both_views_move_as_one_and_come_back(tmp_path: Path) -> None:
         assert views.zone() == before
 
 
-def test_a_view_that_refuses_leaves_no_other_moved_after_the_rollback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refusing", VIEWS)
+def test_a_view_that_refuses_leaves_no_other_moved_after_the_rollback(tmp_path: Path, refusing: str) -> None:
     with split(tmp_path) as (one, views):
         before = views.zone()
         one.ok("start")
-        views.start(outside="allow-update { none; };")
+        views.start(**{refusing: "allow-update { none; };"})
         said = one.give("shift", "--weight", "100")
         assert said.code == 1, said.err
-        assert f"key {KEYS['outside'].name}" in said.line
+        assert f"key {KEYS[refusing].name}" in said.line
+        assert one.give("rollback", "--yes").code == 1
+        (other,) = {*VIEWS} - {refusing}
+        assert views.served()[other] == on(one, "a")[other], "it waits for no other view"
         assert one.give("rollback", "--yes").code == 1
         views.start()
         one.ok("rollback", "--yes")

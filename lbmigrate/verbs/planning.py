@@ -26,7 +26,9 @@ def check(common: Common) -> int:
             click.echo(f"{one.level:5} {one.what}")
     if failed:
         more = f"check: {len(failed)} preconditions not met, the first: " if len(failed) > 1 else "check: "
-        return said.fail(common, failed[0].kind(f"{more}{failed[0].what}"), findings=listed)
+        wrong = failed[0].kind(f"{more}{failed[0].what}")
+        wrong.more = {"findings": listed}
+        raise wrong
     return 0
 
 

@@ -78,9 +78,9 @@ def warn(message: str) -> None:
     echo("\n".join(f"lbmigrate: {safe(line)}" for line in message.splitlines()), err=True)
 
 
-def fail(common: Common, wrong: LbmigrateError, **more: object) -> int:
-    """The one line of an error, and its exit code; `more` for the JSON document."""
+def fail(common: Common, wrong: LbmigrateError) -> int:
+    """The one line of an error, and its exit code."""
     if common.output == "json":
-        echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong), **more}))
+        echo(json.dumps({"outcome": wrong.word, "code": wrong.code, "message": str(wrong), **wrong.more}))
     warn(str(wrong))
     return wrong.code
