@@ -69,7 +69,8 @@ class State:
     `drifts`: how often somebody else's change was met in this attempt. `looked`: the present worker has looked since
     it took over; what another one saw is no proof of now. `torn`: somebody went away in the middle of a look, so that
     the sides' counters since the last one hold probes of ours that nobody has counted. `past`: steps of former lists
-    that were gone through, to be shown after the preparation.
+    that were gone through, to be shown after the preparation. `put_off`: writes of the way back that failed, and come
+    again after those of other zones.
     """
 
     seq: int = 0
@@ -88,6 +89,7 @@ class State:
     step_at: float = 0.0
     back: TurnedBack | Asked | None = None
     flight: Flight | None = None
+    put_off: tuple[Flight, ...] = ()
     known: tuple[Held, ...] = ()
     pending: tuple[tuple[int, Write], ...] = ()
     claimed: tuple[int, ...] = ()
@@ -155,8 +157,9 @@ def _one(s: State, entry: Entry) -> State:
         case Opened(_, migration):
             return replace(s, migration=migration)
         case Took(worker):
-            flight = s.flight and replace(s.flight, denied=False)
             lease, torn = entry.at + LEASE, s.torn or s.worker not in (None, worker)
+            flight = s.flight and replace(s.flight, denied=False)
+            s = replace(s, put_off=tuple([replace(one, denied=False) for one in s.put_off]))
             return replace(s, worker=worker, by=worker_id(worker), lease=lease, flight=flight, looked=False, torn=torn)
         case Left(_, torn):
             return replace(s, worker=None, by="", lease=0.0, torn=s.torn or torn)
@@ -245,17 +248,40 @@ def _ended(s: State, entry: Entry, event: Ended) -> State:
         event = replace(event, now=plans.wanted(s.plan, s.attempt, s.flight.n, event.step))
     match event.result:
         case "done":
-            return _done(replace(s, flight=None, cursor=s.cursor + 1, step_at=entry.at), entry, event)
+            done = _done(replace(s, flight=None, cursor=s.cursor + 1, step_at=entry.at), entry, event)
+            return _taken_up(done)
         case "unknown":
             flight = replace(s.flight, tries=s.flight.tries + 1, tried_at=entry.at, why=event.why)
-            return replace(s, flight=flight)
+            return _others_first(replace(s, flight=flight), flight)
         case "failed":
             flight = replace(s.flight, tries=s.flight.tries + 1, tried_at=entry.at, why=event.why, denied=True)
-            return replace(s, flight=flight)
+            return _others_first(replace(s, flight=flight), flight)
         case "drift":
             return _on_hold(replace(s, flight=None), entry, "drift", event.why, True)
         case _:
             assert_never(event.result)
+
+
+def _others_first(s: State, failed: Flight) -> State:
+    """On the way back no zone, or view of one, waits for another that fails."""
+    assert s.plan is not None
+    if not s.back or not isinstance(failed.step, Write):
+        return s
+    batches, zone = s.plan.batches, s.plan.batches[failed.step.batch].zone
+    left = s.steps[s.cursor :]
+    writes = [step for step in left if isinstance(step, Write)]
+    others = [step for step in writes if batches[step.batch].zone != zone]
+    if not others:
+        return s
+    again = [step for step in writes if batches[step.batch].zone == zone]
+    steps = (*s.steps[: s.cursor], *others, *again, *left[len(writes) :])  # writes come before all else
+    return _taken_up(replace(s, steps=steps, flight=None, put_off=(*s.put_off, failed)))
+
+
+def _taken_up(s: State) -> State:
+    """What was put off goes on where it was, under its own fence, when it is due."""
+    found = [one for one in s.put_off if one.step == s.step]
+    return replace(s, flight=found[0], put_off=tuple([one for one in s.put_off if one not in found])) if found else s
 
 
 def _done(s: State, entry: Entry, event: Ended) -> State:
@@ -342,7 +368,7 @@ def _turned(s: State, entry: Entry, by: TurnedBack | Asked) -> State:
     keep = isinstance(by, Asked) and by.keep_b
     steps = plans.backward(s.claimed, _unsure(s), stand and not keep, over)
     s = replace(s, back=by, steps=steps, cursor=0, past=(), step_at=entry.at, patience_from=entry.at)
-    return replace(s, flight=None, hold=None, paused=False)
+    return replace(s, flight=None, put_off=(), hold=None, paused=False)
 
 
 def _unsure(s: State) -> set[int]:
@@ -371,7 +397,9 @@ def _asked(s: State, entry: Entry, ask: Asked) -> State:
             return _turned(s, entry, ask)
         case "abandon":
             steps = plans.writes({*s.claimed, *_unsure(s)}, "abandon", over=True)
-            return replace(s, back=ask, steps=steps, cursor=0, past=(), flight=None, hold=None, paused=False)
+            return replace(
+                s, back=ask, steps=steps, cursor=0, past=(), flight=None, put_off=(), hold=None, paused=False
+            )
         case _:
             assert_never(ask.verb)
 
