@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 class LbmigrateError(Exception):
-    """The root. `code` is the exit code, `word` its name in JSON (contract: Exit codes), `more` what JSON has beside."""
+    """The root. `code` is the exit code, `word` its name in JSON (contract: Exit codes), `more`: and what else."""
 
     code = 1
     word = "failed"
