@@ -499,6 +499,21 @@ def test_a_ttl_edited_unseen_is_noted_before_a_write_replaces_it() -> None:
     assert max(answer.old_until for answer in one.state.seen.clock) >= edited + 77
 
 
+def test_a_ttl_edited_after_a_claim_without_an_answer_is_taken_for_what_caches_hold() -> None:
+    run = Run(1)
+    one, held = begun(run)
+    run.world.faults = replace(run.world.faults, lost=1.0)
+    one.drive(held, lambda s: s.flight is not None and s.flight.tries == 1)
+    now = run.world.records[NAME]
+    assert now.fence
+    run.world.faults = replace(run.world.faults, lost=0.0)
+    run.world.write([replace(now, rrsets=tuple(replace(r, ttl=77) for r in now.rrsets))])
+    one.drive(held, lambda s: bool(s.claimed))
+    assert [r.ttl for known in one.state.known for r in known.rrsets] == [77]
+    one.drive(held, lambda s: s.weight == 50 and s.judged)
+    assert one.state.at >= one.state.stage_at + 77
+
+
 def test_a_ttl_that_was_edited_twice_is_noted_once_as_the_longer_one() -> None:
     """The longer one was seen first, while a write may have replaced it: what is waited for covers the other."""
     run = Run(1)
